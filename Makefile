@@ -1,0 +1,74 @@
+# Two commands do all the set-up: `make demo` runs the loop on this machine, `make test` passes the tests.
+PYTHON ?= python3
+UV := .cache/uv/bin/uv
+# uv does not read pip's settings: hand it the index that pip was told to use, if any.
+PIP_INDEX := $(or $(PIP_INDEX_URL),$(shell $(PYTHON) -m pip config get global.index-url 2>/dev/null))
+export UV_DEFAULT_INDEX ?= $(PIP_INDEX)
+ifeq ($(strip $(UV_DEFAULT_INDEX)),)
+unexport UV_DEFAULT_INDEX
+endif
+export UV_CACHE_DIR ?= $(CURDIR)/.cache/uv-packages
+export UV_PYTHON_DOWNLOADS := never
+export PYTHONDONTWRITEBYTECODE :=
+
+.PHONY: help demo laptop test test-all check format setup lock clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: .venv/.laptop .venv-steps/.ready  ## run the whole loop on this machine; DATA=my.csv TARGET=column [PROTECTED=column] uses your data
+	@.venv/bin/python -m laptop demo $(if $(DATA),--data '$(DATA)') $(if $(TARGET),--target '$(TARGET)') $(if $(PROTECTED),--protected '$(PROTECTED)') $(if $(PORT),--port '$(PORT)')
+
+laptop: .venv/.laptop .venv-steps/.ready  ## keep the laptop AWS running for your own experiments; PORT=4566
+	@.venv/bin/python -m laptop serve $(if $(PORT),--port '$(PORT)')
+
+test: .venv/.tests .venv-steps/.ready  ## the default tests (a few minutes)
+	.venv/bin/python -m pytest
+
+test-all: .venv/.tests .venv-steps/.ready  ## the slower tiers: the wheel in an empty environment, the loop end to end
+	.venv/bin/python -m pytest -m 'packaging or loop'
+
+check: .venv/.tests  ## lint, format and types
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+format: .venv/.tests  ## put the code into its format
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+
+setup: .venv/.tests .venv-steps/.ready  ## everything that the other commands set up by themselves
+
+lock: $(UV)  ## renew requirements.lock after a change of a requirements.txt
+	$(UV) pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url --output-file requirements.lock tests/requirements.txt
+
+clean:  ## forget every environment and cache
+	rm -rf .venv .venv-steps .cache reports
+
+# pip --target needs neither ensurepip nor a writable system Python; uv then installs in seconds what takes pip minutes.
+$(UV):
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Perennial needs Python 3.11 or newer, and " + sys.executable + " is " + sys.version.split()[0] + ": run make with PYTHON=/path/to/a/newer/python")'
+	@echo "Setting up: the installer (uv)"
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --target .cache/uv uv==0.13.9
+
+.venv/pyvenv.cfg: | $(UV)
+	@$(UV) venv --quiet --clear --python '$(PYTHON)' .venv
+
+.venv/.laptop: requirements.txt laptop/requirements.txt requirements.lock | .venv/pyvenv.cfg
+	@echo "Setting up: .venv (Pulumi, the SageMaker SDK, the laptop AWS)"
+	@$(UV) pip install --quiet --python .venv/bin/python --constraints requirements.lock -r laptop/requirements.txt
+	@touch $@
+
+.venv/.tests: tests/requirements.txt requirements.lock .venv/.laptop
+	@echo "Setting up: .venv (the test tools)"
+	@$(UV) pip install --quiet --python .venv/bin/python --constraints requirements.lock -r tests/requirements.txt
+	@touch $@
+
+# The steps run under the pins of SageMaker's image, which is Python 3.12.
+.venv-steps/.ready: pipelines/requirements.txt pipelines/image-requirements.txt | $(UV)
+	@echo "Setting up: .venv-steps (the pins of the SageMaker image)"
+	@$(UV) venv --quiet --clear --python 3.12 .venv-steps 2>/dev/null || { \
+	  echo "  no Python 3.12 here, which the image has: the steps run under $$($(PYTHON) -V), with the nearest pins that it can install"; \
+	  $(UV) venv --quiet --clear --python '$(PYTHON)' .venv-steps; }
+	@$(UV) pip install --quiet --python .venv-steps/bin/python -r pipelines/image-requirements.txt -r pipelines/requirements.txt
+	@touch $@
