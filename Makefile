@@ -7,9 +7,7 @@ export UV_DEFAULT_INDEX ?= $(PIP_INDEX)
 ifeq ($(strip $(UV_DEFAULT_INDEX)),)
 unexport UV_DEFAULT_INDEX
 endif
-export UV_CACHE_DIR ?= $(CURDIR)/.cache/uv-packages
 export UV_PYTHON_DOWNLOADS := never
-export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help demo laptop test test-all check format setup lock clean
 
@@ -49,7 +47,7 @@ clean:  ## forget every environment and cache
 $(UV):
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Perennial needs Python 3.11 or newer, and " + sys.executable + " is " + sys.version.split()[0] + ": run make with PYTHON=/path/to/a/newer/python")'
 	@echo "Setting up: the installer (uv)"
-	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --target .cache/uv uv==0.13.9
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --root-user-action ignore --target .cache/uv uv==0.13.9
 
 .venv/pyvenv.cfg: | $(UV)
 	@$(UV) venv --quiet --clear --python '$(PYTHON)' .venv

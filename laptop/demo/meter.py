@@ -1,0 +1,49 @@
+"""What the whole loop costs this machine."""
+
+import threading
+
+import psutil
+
+
+class Meter:
+    """The peak of the resident memory of this process and all its descendants, in bytes.
+
+    Sampled; shared pages count once for each process, so the figure errs on the high side.
+    """
+
+    def __init__(self, every: float = 0.5) -> None:
+        self._every = every
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._sample, name="meter", daemon=True)
+        self.peak = 0
+
+    def __enter__(self) -> "Meter":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _sample(self) -> None:
+        while not self._stop.wait(self._every):
+            self.peak = max(self.peak, resident(psutil.Process()))
+
+
+def resident(root: psutil.Process) -> int:
+    """Resident memory of a process and its descendants, in bytes; those that end meanwhile count 0."""
+    total = 0
+    for process in [root, *descendants(root)]:
+        try:
+            total += process.memory_info().rss
+        except psutil.Error:
+            continue
+    return total
+
+
+def descendants(root: psutil.Process) -> list[psutil.Process]:
+    """All processes below this one."""
+    try:
+        return root.children(recursive=True)
+    except psutil.Error:
+        return []
