@@ -1,0 +1,77 @@
+"""The laptop AWS on the command line: ``python -m laptop demo`` and ``python -m laptop serve``."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from .errors import LaptopError
+
+DEFAULT_PORT = 4566
+"""Where ``make laptop`` listens, as other local AWS emulators do."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m laptop", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    demo = commands.add_parser("demo", help="run the whole loop once, show it, and leave nothing")
+    demo.add_argument("--data", type=Path, help="a CSV file of your own (default: a real data set)")
+    demo.add_argument("--target", help="the column to predict, with --data")
+    demo.add_argument("--protected", help="the column to judge fairness by, with --data")
+    demo.add_argument("--port", type=port, default=0, help="listen there (default: a free port)")
+    demo.add_argument(
+        "--report", type=Path, default=Path("reports/demo.html"), help="where the report goes"
+    )
+    serve = commands.add_parser("serve", help="keep the laptop AWS running until Ctrl-C")
+    serve.add_argument("--port", type=port, default=DEFAULT_PORT, help="listen there")
+    arguments = parser.parse_args(argv)
+    try:
+        return run_demo(arguments) if arguments.command == "demo" else run_server(arguments.port)
+    except LaptopError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Interrupted: everything that was started has been stopped.", file=sys.stderr)
+        return 130
+
+
+def port(text: str) -> int:
+    """A port number; 0 asks for a free one."""
+    number = int(text)
+    if not 0 <= number <= 65535:
+        raise argparse.ArgumentTypeError(f"{number} is not a port: give 0 to 65535")
+    return number
+
+
+def run_demo(arguments: argparse.Namespace) -> int:
+    """The demo, shown on this terminal."""
+    from .demo import main  # imports pandas and rich: not for `serve`
+
+    return main.run(
+        data=arguments.data,
+        target=arguments.target,
+        protected=arguments.protected,
+        port=arguments.port,
+        report=arguments.report,
+    )
+
+
+def run_server(number: int) -> int:
+    """The laptop AWS alone, for one's own experiments."""
+    from . import ACCOUNT, REGION
+    from .server import LaptopAWS
+
+    with LaptopAWS(port=number) as aws:
+        print(
+            f"The laptop AWS is ready at {aws.endpoint_url} (region {REGION}, account {ACCOUNT}).\n"
+            "Point the AWS command line and boto3 at it:\n\n"
+            f"  export AWS_ENDPOINT_URL={aws.endpoint_url} AWS_REGION={REGION}\n"
+            "  export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test\n\n"
+            "Ctrl-C stops it, and what is in it is gone."
+        )
+        aws.wait()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
