@@ -15,7 +15,13 @@ class Traffic:
     """
 
     def __init__(
-        self, runtime: Any, endpoint: str, features: pd.DataFrame, *, rows: int = 8, pause: float = 0.1
+        self,
+        runtime: Any,
+        endpoint: str,
+        features: pd.DataFrame,
+        *,
+        rows: int = 8,
+        pause: float = 0.1,
     ) -> None:
         self._runtime = runtime
         self._endpoint = endpoint

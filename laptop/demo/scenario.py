@@ -1,0 +1,224 @@
+"""What happens in the demo, chapter by chapter; each chapter ends only when the world shows it.
+
+The scenario does what people do (provision, upload, approve, push code, call the endpoint). It
+never starts a run and never deploys: the loop does.
+"""
+
+import shutil
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from ..engine import Engine, load_config
+from ..errors import LaptopError
+from ..inventory import inventory
+from . import data as datasets
+from .data import DataSet
+from .loop import Loop, Names
+from .story import Story
+from .traffic import Traffic
+from .watcher import ENDED, Watcher
+
+ROOT = Path(__file__).parents[2]
+STACK = "laptop"
+FILES = 4
+"""How many files the first burst has."""
+CALM_REPORTS = 4
+"""How many drift reports of normal traffic the demo waits for before it moves the traffic."""
+
+
+@dataclass
+class Facts:
+    """What the world showed, for the report and for the tests."""
+
+    names: Names | None = None
+    resources: int = 0
+    uploaded: list[str] = field(default_factory=list)
+    runs: list[dict[str, Any]] = field(default_factory=list)
+    versions: list[dict[str, Any]] = field(default_factory=list)
+    evaluations: list[dict[str, Any]] = field(default_factory=list)
+    calm: list[dict[str, Any]] = field(default_factory=list)
+    moved: list[dict[str, Any]] = field(default_factory=list)
+    alarms: list[str] = field(default_factory=list)
+    served: list[int] = field(default_factory=list)
+    capture_files: int = 0
+    requests: int = 0
+    errors: list[str] = field(default_factory=list)
+    dead_letters: int = 0
+    decisions: list[dict[str, Any]] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+
+
+class Scenario:
+    """One telling of the story, in one laptop AWS."""
+
+    def __init__(self, session: boto3.Session, data: DataSet, story: Story, workdir: Path) -> None:
+        self._session = session
+        self._data = data
+        self._story = story
+        self._workdir = workdir
+        self._engine = Engine(session, project="perennial", stack=STACK, on_change=self._changed)
+        self.facts = Facts()
+
+    def play(self) -> Facts:
+        """Every chapter, then the end: what was provisioned is destroyed, whatever happened."""
+        try:
+            self._grow()
+        finally:
+            self._story.open("destroy: everything is torn down")
+            self._engine.destroy()
+            self.facts.left = inventory(self._session)
+            self._story.tell(
+                "you", f"destroyed; left in the account: {self.facts.left or 'nothing'}"
+            )
+            self._story.close()
+        if self.facts.left:
+            raise LaptopError(f"destroy left behind: {', '.join(self.facts.left)}.")
+        return self.facts
+
+    def _grow(self) -> None:
+        self._story.open("provision: __main__.py, as `pulumi up` would")
+        loop = self._provision()
+        with Watcher(loop, self._story) as watcher:
+            try:
+                self._first_model(loop)
+                with Traffic(loop.runtime, loop.names.endpoint, self._data.features) as traffic:
+                    watcher.traffic = traffic
+                    self._calm(loop, watcher)
+                    self._drift(loop, watcher, traffic)
+                    self._new_code(loop)
+                    self._corrupt_file(loop)
+                    self.facts.requests, self.facts.errors = traffic.sent, traffic.errors
+            finally:
+                watcher.look()
+                self._remember(loop)
+
+    # -- chapters ---------------------------------------------------------------------------
+
+    def _provision(self) -> Loop:
+        result = self._engine.up(ROOT / "__main__.py", self._config())
+        self.facts.resources = len(result.created)
+        self.facts.names = names = Names(
+            **{field: result.outputs[field] for field in Names.__dataclass_fields__}
+        )
+        self._story.tell("you", f"provisioned {self.facts.resources} resources, no model yet")
+        return Loop(self._session, names)
+
+    def _first_model(self, loop: Loop) -> None:
+        self._story.open("data: one burst of uploads, one run, and nobody started it")
+        files = datasets.files(self._data, FILES)
+        loop.upload(files)
+        self.facts.uploaded = list(files)
+        self._story.tell("you", f"uploaded {', '.join(files)} in one burst")
+        self._run_succeeds(loop, 1)
+        self._approve(loop, 1)
+
+    def _calm(self, loop: Loop, watcher: Watcher) -> None:
+        self._story.open("serve: normal traffic, no alarm")
+        first = len(watcher.reports)
+        self._wait(
+            "drift reports of normal traffic",
+            60,
+            lambda: len(watcher.reports) >= first + CALM_REPORTS,
+        )
+        self._wait("the drift alarm to be OK", 60, lambda: loop.alarm()["StateValue"] == "OK")
+        self.facts.alarms.append("OK")
+        self.facts.calm = [report for _, report in watcher.reports[first:]]
+
+    def _drift(self, loop: Loop, watcher: Watcher, traffic: Traffic) -> None:
+        self._story.open("drift: the traffic moves, the alarm starts a run")
+        first = len(watcher.reports)
+        traffic.features = datasets.moved(self._data.features)
+        self._story.tell("callers", "from here on the traffic comes from another population")
+        self._wait("the drift alarm", 90, lambda: loop.alarm()["StateValue"] == "ALARM")
+        self.facts.alarms.append("ALARM")
+        self._run_succeeds(loop, 2)
+        self._approve(loop, 2)
+        self.facts.moved = [report for _, report in watcher.reports[first:]]
+        traffic.features = self._data.features
+        self._story.tell("callers", "the traffic is the normal one again")
+
+    def _new_code(self, loop: Loop) -> None:
+        self._story.open("code: new model code is pushed, a run starts")
+        changed = self._workdir / "pipelines"
+        shutil.copytree(ROOT / "pipelines", changed, ignore=shutil.ignore_patterns("__pycache__"))
+        push_code(changed)
+        result = self._engine.up(
+            ROOT / "__main__.py", self._config() | {"perennial:pipelines": str(changed)}
+        )
+        self._story.tell("you", f"pushed code: {len(result.updated)} resources updated")
+        self._run_succeeds(loop, 3)
+
+    def _corrupt_file(self, loop: Loop) -> None:
+        self._story.open("refusal: a corrupt file becomes no model")
+        loop.upload({"corrupt.csv": datasets.corrupt(self._data)})
+        self._story.tell("you", "uploaded corrupt.csv")
+        run = self._run_ends(loop, 4)
+        if run["PipelineExecutionStatus"] != "Failed":
+            raise LaptopError("The run on a corrupt file succeeded: the gate must refuse it.")
+        self._wait("the refusal in the ledger", 30, lambda: self._refused(loop))
+
+    # -- what people do, and what the world must show ---------------------------------------
+
+    def _approve(self, loop: Loop, version: int) -> None:
+        self._story.open(f"approve: version {version} goes live")
+        loop.approve(version, "looked at the evaluation in the demo")
+        self._story.tell("you", f"approved version {version}")
+        self._wait(
+            f"the endpoint to serve version {version}", 90, lambda: loop.live_version() == version
+        )
+        self.facts.served.append(version)
+
+    def _run_succeeds(self, loop: Loop, number: int) -> None:
+        run = self._run_ends(loop, number)
+        if run["PipelineExecutionStatus"] != "Succeeded":
+            raise LaptopError(
+                f"Run {number} ended as {run['PipelineExecutionStatus']}: "
+                f"{run.get('FailureReason', 'no reason was given')}."
+            )
+        self._wait(f"version {number} in the registry", 15, lambda: len(loop.versions()) == number)
+
+    def _run_ends(self, loop: Loop, number: int) -> dict[str, Any]:
+        self._wait(f"run {number} to start", 60, lambda: len(loop.executions()) >= number)
+        self._wait(
+            f"run {number} to end",
+            180,
+            lambda: loop.executions()[number - 1]["PipelineExecutionStatus"] in ENDED,
+        )
+        return loop.execution(loop.executions()[number - 1]["PipelineExecutionArn"])
+
+    def _refused(self, loop: Loop) -> bool:
+        return any("corrupt.csv" in entry["reason"] for entry in loop.ledger(set()))
+
+    def _remember(self, loop: Loop) -> None:
+        facts = self.facts
+        facts.runs = [
+            loop.execution(run["PipelineExecutionArn"])
+            | {"Steps": loop.steps(run["PipelineExecutionArn"])}
+            for run in loop.executions()
+        ]
+        facts.versions = loop.versions()
+        facts.evaluations = [loop.evaluation(version) for version in facts.versions]
+        facts.capture_files = loop.captured()
+        facts.decisions = loop.ledger(set())
+        facts.dead_letters = loop.dead_letters()
+
+    def _config(self) -> dict[str, str]:
+        return load_config(ROOT, STACK) | {
+            "perennial:loop": self._data.name,
+            "perennial:target-column": self._data.target,
+            "perennial:protected-column": self._data.protected or "",
+        }
+
+    def _changed(self, action: str, kind: str, name: str, seconds: float) -> None:
+        self._story.tell("engine", f"{action} {kind} {name} ({seconds:.2f} s)")
+
+    def _wait(self, what: str, seconds: float, check: Any) -> None:
+        deadline = time.monotonic() + seconds
+        while not check():
+            if time.monotonic() > deadline:
+                raise LaptopError(f"Waited {seconds:.0f} s for {what}, which did not come.")
+            time.sleep(0.3)
