@@ -1,1 +1,1 @@
-"""The loop on a laptop, from an empty account to nothing left, as a story that a person can watch."""
+"""The loop on a laptop, from an empty account to nothing left, a story that one can watch."""

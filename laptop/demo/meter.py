@@ -31,7 +31,7 @@ class Meter:
 
 
 def resident(root: psutil.Process) -> int:
-    """Resident memory of a process and its descendants, in bytes; those that end meanwhile count 0."""
+    """Resident memory of a process and its descendants, in bytes; one that ends meanwhile: 0."""
     total = 0
     for process in [root, *descendants(root)]:
         try:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Moment:
-    """One line of the timeline: ``at`` in seconds since the story began, who acted, and what happened."""
+    """One line of the timeline; ``at`` is in seconds since the story began."""
 
     at: float
     who: str
