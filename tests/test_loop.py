@@ -1,0 +1,123 @@
+"""The loop end to end: provisioned from ``__main__.py``, run on the laptop AWS, judged by what is in it.
+
+The scenario is the one that ``make demo`` shows; every assertion here is on the world that it left
+(executions, packages, captured traffic, ledger), not on what it printed.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from laptop.demo import data, main
+from laptop.demo.meter import Meter
+from laptop.demo.report import write
+from laptop.demo.scenario import FILES, Facts, Scenario
+from laptop.demo.story import Story
+from laptop.server import LaptopAWS
+
+pytestmark = [pytest.mark.loop, pytest.mark.timeout(600)]
+
+LAPTOP_BYTES = 2.5e9
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Facts, Story, int]]:
+    """The scenario, played once."""
+    story = Story()
+    with Meter() as meter, LaptopAWS(port=0) as aws:
+        port = int(aws.endpoint_url.rpartition(":")[2])
+        facts = Scenario(
+            aws.session(), data.arrests(), story, tmp_path_factory.mktemp("demo")
+        ).play()
+    main.check_nothing_runs(port)
+    assert meter.peak < LAPTOP_BYTES
+    yield facts, story, meter.peak
+
+
+@pytest.fixture(scope="module")
+def facts(told: tuple[Facts, Story, int]) -> Facts:
+    return told[0]
+
+
+def starts(facts: Facts) -> list[dict[str, object]]:
+    return [entry for entry in facts.decisions if entry["decision"] == "start"]
+
+
+def test_a_burst_of_uploads_is_one_run(facts: Facts) -> None:
+    assert len(facts.uploaded) == FILES
+    assert sum("data" in str(entry["reason"]) for entry in starts(facts)) == 2  # burst, corrupt file
+
+
+def test_data_drift_and_code_each_start_one_run_and_nothing_else_does(facts: Facts) -> None:
+    assert [run["PipelineExecutionStatus"] for run in facts.runs] == [
+        "Succeeded",
+        "Succeeded",
+        "Succeeded",
+        "Failed",
+    ]
+    assert len(starts(facts)) == len(facts.runs)
+
+
+def test_every_run_goes_through_the_steps_in_order(facts: Facts) -> None:
+    for run in facts.runs[:3]:
+        assert [step["StepName"] for step in run["Steps"]] == [
+            "Prepare",
+            "Train",
+            "Evaluate",
+            "Gate",
+            "Register",
+        ]
+
+
+def test_each_version_says_what_it_grew_from(facts: Facts) -> None:
+    assert [package["ModelPackageVersion"] for package in facts.versions] == [1, 2, 3]
+    for package in facts.versions:
+        meta = package["CustomerMetadataProperties"]
+        for field in ("snapshot_id", "code_version", "environment_lock", "artifact_sha256"):
+            assert len(meta[field]) == 64, field
+        assert meta["image"]
+        assert meta["seed"]
+
+
+def test_new_code_is_another_code_version_on_the_same_snapshot(facts: Facts) -> None:
+    second, third = (package["CustomerMetadataProperties"] for package in facts.versions[1:])
+    assert second["code_version"] != third["code_version"]
+    assert second["snapshot_id"] == third["snapshot_id"]
+
+
+def test_approved_versions_are_served_and_no_caller_sees_an_error(facts: Facts) -> None:
+    assert facts.served == [1, 2]
+    assert facts.requests > 100
+    assert facts.errors == []
+    assert facts.capture_files > 0
+
+
+def test_the_alarm_is_quiet_under_normal_traffic_and_fires_when_it_moves(facts: Facts) -> None:
+    assert facts.alarms == ["OK", "ALARM"]
+    assert max(report["drifted_share"] for report in facts.calm) < 0.3
+    assert max(report["drifted_share"] for report in facts.moved) >= 0.3
+
+
+def test_a_corrupt_file_is_refused_by_name_and_becomes_no_version(facts: Facts) -> None:
+    refused = facts.runs[-1]
+    assert "corrupt.csv" in refused["FailureReason"]
+    assert len(facts.versions) == 3
+    assert any("corrupt.csv" in entry["reason"] for entry in facts.decisions)
+
+
+def test_no_message_is_lost_to_the_dead_letter_queue(facts: Facts) -> None:
+    assert facts.dead_letters == 0
+
+
+def test_destroy_leaves_nothing(facts: Facts) -> None:
+    assert facts.left == []
+
+
+def test_the_report_is_one_file_that_needs_nothing_beside_it(
+    told: tuple[Facts, Story, int], tmp_path: Path
+) -> None:
+    facts, story, _ = told
+    page = write(tmp_path / "report.html", data.arrests(), facts, story).read_text()
+    assert page.count("<svg") == 4
+    assert "http://" not in page.replace("http://www.w3.org", "").replace("http://purl.org", "")
