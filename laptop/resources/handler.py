@@ -1,0 +1,413 @@
+"""What every resource handler is: a table of properties, and the AWS calls that keep it true.
+
+A handler says which calls create, change and delete its resource as plain values (``Call``), so that
+they can be checked before anything is sent; only ``Cloud`` sends. It knows nothing of Pulumi's runtime.
+"""
+
+import builtins
+import secrets
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+import boto3
+import pulumi
+from botocore.config import Config
+from botocore.exceptions import ClientError, ParamValidationError
+from botocore.validate import ParamValidator
+
+from ..errors import LaptopError
+from . import provider
+from .assets import content
+from .shape import Properties, Shape, from_aws, to_aws, unknown
+
+_NAME_DIGITS = 7
+_PREFIX_DIGITS = 26  # as the provider, whose suffix after a name_prefix has 26 characters
+_INTERVAL = 0.25
+
+
+class Call(NamedTuple):
+    """One request to AWS: the service and operation as botocore names them, and the members."""
+
+    service: str
+    operation: str
+    params: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Where:
+    """The place that resources are created in: what an ARN is made of."""
+
+    account: str
+    region: str
+    partition: str = "aws"
+
+
+class Cloud:
+    """The AWS behind a boto3 session: the only thing here that sends."""
+
+    def __init__(self, session: boto3.Session) -> None:
+        self._session = session
+        self._clients: dict[str, Any] = {}
+        identity = self.client("sts").get_caller_identity()
+        self.caller_arn: str = identity["Arn"]
+        self.caller_id: str = identity["UserId"]
+        self.where = Where(
+            identity["Account"],
+            self.client("sts").meta.region_name,
+            self.client("sts").meta.partition,
+        )
+
+    def client(self, service: str) -> Any:
+        """The client of a service; a Lambda may take its full 15 minutes to answer."""
+        if service not in self._clients:
+            settings = Config(read_timeout=900, retries={"mode": "standard"})
+            if service == "lambda":  # a second attempt would be a second invocation
+                settings = settings.merge(Config(retries={"total_max_attempts": 1}))
+            self._clients[service] = self._session.client(service, config=settings)
+        return self._clients[service]
+
+    def send(self, call: Call) -> dict[str, Any]:
+        """Send a call and return the answer.
+
+        Raises botocore's ClientError when AWS refuses, ParamValidationError before sending.
+        """
+        client = self.client(call.service)
+        methods = {operation: method for method, operation in client.meta.method_to_api_mapping.items()}
+        answer: dict[str, Any] = getattr(client, methods[call.operation])(**call.params)
+        return answer
+
+
+    def check(self, call: Call) -> None:
+        """Refuse a call that AWS would refuse for its members alone; nothing is sent.
+
+        Raises botocore's ParamValidationError.
+        """
+        client = self.client(call.service)
+        shape = client.meta.service_model.operation_model(call.operation).input_shape
+        if shape is not None:
+            report = ParamValidator().validate(call.params, shape)
+            if report.has_errors():
+                raise ParamValidationError(report=report.generate_report())
+
+
+class PartlyCreated(Exception):  # noqa: N818 - it says what is there, the cause says what went wrong
+    """A creation failed after its first call: the resource exists, but not as asked."""
+
+    def __init__(self, outputs: Properties) -> None:
+        super().__init__(outputs["id"])
+        self.outputs = outputs
+
+
+@dataclass(frozen=True)
+class Naming:
+    """How a resource is named that the program does not name.
+
+    As the Pulumi AWS provider: the logical name, a hyphen and 7 random hexadecimal digits; or
+    ``prefix`` (a property) and 26 of them. ``longest`` is AWS's limit.
+    """
+
+    property: str
+    longest: int
+    prefix: str | None = None
+    lower: bool = False
+
+    def name(self, logical: str, inputs: Properties) -> str:
+        """A new name. Raises LaptopError if it would be longer than AWS allows."""
+        prefix = inputs.get(self.prefix) if self.prefix else None
+        if prefix:
+            name = f"{prefix}{secrets.token_hex(_PREFIX_DIGITS // 2)}"
+        else:
+            name = f"{logical}-{secrets.token_hex(_NAME_DIGITS)[:_NAME_DIGITS]}"
+        if len(name) > self.longest:
+            raise LaptopError(
+                f"the name {name!r} has {len(name)} characters, and AWS allows {self.longest}: "
+                f"give it a shorter one or set {self.property!r}"
+            )
+        return name.lower() if self.lower else name
+
+
+@dataclass(frozen=True)
+class Tagging:
+    """How a service tags: each has its own spelling of the same three operations.
+
+    ``of`` is the property of the resource that ``target``, a member of the request, names it by.
+    """
+
+    service: str
+    target: str
+    of: str = "arn"
+    tag: str = "TagResource"
+    untag: str = "UntagResource"
+    list: str = "ListTagsForResource"
+    member: str = "Tags"
+    keys: str = "TagKeys"
+    as_map: bool = False
+    pair: tuple[str, str] = ("Key", "Value")
+
+    def encode(self, tags: Mapping[str, str]) -> Any:
+        """Tags as the service takes them."""
+        if self.as_map:
+            return dict(tags)
+        key, value = self.pair
+        return [{key: name, value: text} for name, text in tags.items()]
+
+    def decode(self, answer: Mapping[str, Any]) -> dict[str, str]:
+        """The tags of an answer to the list operation."""
+        found = answer.get(self.member) or {}
+        if isinstance(found, dict):
+            return dict(found)
+        key, value = self.pair
+        return {item[key]: item[value] for item in found}
+
+    def change(self, old: Properties, new: Properties) -> builtins.list[Call]:
+        """The calls that turn the tags of ``old`` into those of ``new``."""
+        was, wanted = old.get("tags") or {}, new.get("tags") or {}
+        target = {self.target: old[self.of]}
+        calls = []
+        if gone := sorted(was.keys() - wanted.keys()):
+            calls.append(Call(self.service, self.untag, {**target, self.keys: gone}))
+        if put := {name: text for name, text in wanted.items() if was.get(name) != text}:
+            calls.append(Call(self.service, self.tag, {**target, self.member: self.encode(put)}))
+        return calls
+
+    def read(self, cloud: Cloud, outputs: Properties) -> Properties:
+        """``tags`` and ``tagsAll`` as AWS has them."""
+        answer = cloud.send(Call(self.service, self.list, {self.target: outputs[self.of]}))
+        return with_tags(self.decode(answer))
+
+
+@dataclass(frozen=True)
+class Operations:
+    """The operations of a service that create, read, update and delete one kind of resource."""
+
+    service: str
+    create: str
+    read: str
+    update: str | None
+    delete: str
+
+
+class Handler:
+    """One resource type.
+
+    Class attributes are its table: ``shape`` the properties it knows; ``key`` those that identify
+    it in AWS; ``replaces`` those whose change makes a new resource (the argument reference of the
+    Terraform AWS provider, which pulumi_aws bridges, says "Forces new resource"); ``defaults``
+    the provider's defaults; ``no_effect`` properties that are accepted and change nothing on the
+    laptop, each with its reason; ``observes`` members of an answer that become outputs.
+    ``id`` and ``arn`` are templates over the place and the properties.
+    """
+
+    type: ClassVar[str]
+    operations: ClassVar[Operations]
+    shape: ClassVar[Shape]
+    key: ClassVar[tuple[str, ...]]
+    replaces: ClassVar[frozenset[str]]
+    defaults: ClassVar[Mapping[str, Any]] = {}
+    no_effect: ClassVar[Mapping[str, str]] = {}
+    observes: ClassVar[Mapping[str, str]] = {}
+    naming: ClassVar[Naming | None] = None
+    tagging: ClassVar[Tagging | None] = None
+    id: ClassVar[str]
+    arn: ClassVar[str | None] = None
+
+    # What is decided without AWS
+
+    def check(self, name: str, inputs: Properties, old: Properties | None = None) -> Properties:
+        """The inputs as the provider completes them: named, with defaults, assets read.
+
+        ``old`` are the inputs of the last deployment, whose generated name is kept.
+        Raises LaptopError with the path of a property that is unknown.
+        """
+        tags = {"tags"} if self.tagging else set()
+        known_without_table = tags | self.no_effect.keys()
+        tabled = {name: inputs[name] for name in inputs.keys() - known_without_table}
+        for path in unknown(self.shape, tabled):
+            raise LaptopError(self._refusal(path))
+        checked = {**self.defaults, **{name: _read(value) for name, value in inputs.items()}}
+        naming = self.naming
+        if naming and not checked.get(naming.property):
+            kept = (old or {}).get(naming.property)
+            same_prefix = (old or {}).get(naming.prefix or "") == inputs.get(naming.prefix or "")
+            checked[naming.property] = kept if kept and same_prefix else naming.name(name, inputs)
+        return checked
+
+    def preview(self, where: Where, inputs: Properties) -> Properties:
+        """The outputs as far as they can be known without AWS; what AWS will say is made up."""
+        outputs = {name: value for name, value in inputs.items() if not isinstance(value, bytes)}
+        outputs |= {made: made for made in self.observes.values()}
+        values = {**vars(where), **outputs}
+        outputs["region"] = where.region
+        outputs["id"] = self.id.format_map(values)
+        if self.arn is not None:
+            outputs["arn"] = self.arn.format_map(values)
+        return outputs | ({"tagsAll": inputs.get("tags") or {}} if self.tagging else {})
+
+    def creation(self, where: Where, inputs: Properties) -> list[Call]:
+        """The calls that create the resource; if the first one fails, nothing exists."""
+        del where
+        params = to_aws(self.shape, inputs)
+        if self.tagging and inputs.get("tags"):
+            params[self.tagging.member] = self.tagging.encode(inputs["tags"])
+        return [Call(self.operations.service, self.operations.create, params)]
+
+    def change(
+        self, where: Where, changed: frozenset[str], old: Properties, new: Properties
+    ) -> list[Call]:
+        """The calls that turn the resource ``old`` (its outputs) into ``new`` (inputs).
+
+        ``changed`` names the properties that differ; none of them is in ``replaces``.
+        """
+        del where
+        calls = []
+        if changed - {"tags"} - self.no_effect.keys() and self.operations.update:
+            params = to_aws(self.shape, new)
+            calls.append(Call(self.operations.service, self.operations.update, params))
+        if "tags" in changed and self.tagging:
+            calls += self.tagging.change(old, new)
+        return calls
+
+    def deletion(self, where: Where, old: Properties) -> list[Call]:
+        """The calls that delete the resource ``old`` (its outputs)."""
+        del where
+        return [Call(self.operations.service, self.operations.delete, self.named(old))]
+
+    def named(self, properties: Properties) -> dict[str, Any]:
+        """The members of a request that name this resource."""
+        return to_aws({name: self.shape[name] for name in self.key}, properties)
+
+    def replacing(self, changed: Iterable[str], new: Properties) -> frozenset[str]:
+        """Those of the changed properties that need a new resource."""
+        del new
+        return self.replaces & frozenset(changed)
+
+    def collides(self, old: Properties, new: Properties) -> bool:
+        """Whether a replacement has the identity of what it replaces, so must come after it."""
+        return all(old.get(name) == new.get(name) for name in self.key)
+
+    # What AWS is asked
+
+    def create(self, cloud: Cloud, inputs: Properties) -> Properties:
+        """Create the resource and return its outputs.
+
+        Raises PartlyCreated, with its cause, when it exists but could not be finished.
+        """
+        outputs = self.preview(cloud.where, inputs)
+        exists = False
+        try:
+            for call in self.creation(cloud.where, inputs):
+                outputs |= self.observed(cloud.send(call))
+                exists = True
+            return outputs | self.settle(cloud, outputs)
+        except Exception as error:
+            if exists:
+                raise PartlyCreated(outputs) from error
+            raise
+
+    def read(self, cloud: Cloud, old: Properties) -> Properties | None:
+        """The properties as AWS has them now; None when the resource is gone."""
+        try:
+            properties = self.fetch(cloud, old)
+            if properties is None:
+                return None
+            if self.tagging:
+                properties |= self.tagging.read(cloud, old)
+            return properties
+        except ClientError as error:
+            if is_gone(error):
+                return None
+            raise
+
+    def fetch(self, cloud: Cloud, old: Properties) -> Properties | None:
+        """What ``read`` finds, but for the tags; may raise the error that says it is gone."""
+        answer = cloud.send(Call(self.operations.service, self.operations.read, self.named(old)))
+        return from_aws(self.shape, answer)
+
+    def update(
+        self, cloud: Cloud, changed: frozenset[str], old: Properties, new: Properties
+    ) -> Properties:
+        """Change the resource in place and return its outputs."""
+        outputs = self.preview(cloud.where, new)
+        outputs |= {made: old[made] for made in ("id", "arn", *self.observes.values()) if made in old}
+        for call in self.change(cloud.where, changed, old, new):
+            outputs |= self.observed(cloud.send(call))
+        return outputs | self.settle(cloud, outputs)
+
+    def delete(self, cloud: Cloud, old: Properties) -> None:
+        """Delete the resource and wait until it is gone; one that is gone already is fine."""
+        for call in self.deletion(cloud.where, old):
+            try:
+                cloud.send(call)
+            except ClientError as error:
+                if not is_gone(error):
+                    raise
+        self.vanish(cloud, old)
+
+    def observed(self, answer: Mapping[str, Any]) -> Properties:
+        """The outputs that an answer to a creating or changing call holds."""
+        return {made: answer[name] for name, made in self.observes.items() if name in answer}
+
+    def settle(self, cloud: Cloud, outputs: Properties) -> Properties:
+        """Wait until a created or changed resource is ready; the outputs that only then exist."""
+        del cloud, outputs
+        return {}
+
+    def vanish(self, cloud: Cloud, old: Properties) -> None:
+        """Wait until a deleted resource is gone."""
+
+    def _refusal(self, path: str) -> str:
+        if provider.has_property(self.type, path):
+            return (
+                f"the laptop AWS does not know the property {path!r} of {self.type}: leave it out "
+                "for the stack 'laptop', or teach it to laptop/resources/"
+            )
+        return f"{self.type} has no property {path!r}: correct its name"
+
+
+def wait_until(true: Callable[[], bool], what: str, seconds: float = 600.0) -> None:
+    """Wait until ``true()`` holds, asking four times a second.
+
+    Raises LaptopError after ``seconds``, which is less than the provider's own limits.
+    """
+    for _ in range(int(seconds / _INTERVAL)):
+        if true():
+            return
+        time.sleep(_INTERVAL)
+    raise LaptopError(f"{what} took more than {seconds:.0f} s: read the log of the laptop AWS")
+
+
+def with_tags(tags: dict[str, str]) -> Properties:
+    """``tags`` as read, in both spellings; none at all when there is no tag."""
+    return {"tagsAll": tags} | ({"tags": tags} if tags else {})
+
+
+def is_gone(error: ClientError) -> bool:
+    """Whether AWS says that what was asked for does not exist."""
+    code = str(error.response["Error"].get("Code", ""))
+    message = str(error.response["Error"].get("Message", ""))
+    return (
+        code in _GONE
+        or code.startswith(("NoSuch", "NotFound", "ResourceNotFound"))
+        # SageMaker has no error of its own for most kinds: a ValidationException that says so.
+        or (code == "ValidationException" and message.startswith("Could not find"))
+    )
+
+
+_GONE = frozenset(
+    {
+        "404",
+        "AWS.SimpleQueueService.NonExistentQueue",
+        "OwnershipControlsNotFoundError",
+        "QueueDoesNotExist",
+        "ResourceNotFound",
+        "ServerSideEncryptionConfigurationNotFoundError",
+    }
+)
+
+
+def _read(value: Any) -> Any:
+    if isinstance(value, pulumi.Asset | pulumi.Archive):
+        return content(value)
+    return value
