@@ -1,0 +1,132 @@
+"""Bind a compiled pipeline definition to an environment.
+
+The format is SageMaker's (https://aws-sagemaker-mlops.github.io/sagemaker-model-building-pipeline-definition-JSON-schema/);
+the arguments of a step are those of CreateProcessingJob and CreateTrainingJob. What can be a
+parameter of the definition is one; structures and lists cannot be, so they are put in here.
+"""
+
+import copy
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+PER_RUN = frozenset({"SnapshotId", "CodeVersion"})
+"""Parameters without a default: every start of the pipeline says them."""
+
+_READ: Mapping[str, Callable[[str], Any]] = {
+    "String": str,
+    "Integer": int,
+    "Float": float,
+    "Boolean": lambda text: {"true": True, "false": False}[text],
+}
+
+
+def check(definition: str, parameters: Mapping[str, Any]) -> None:
+    """Refuse parameters that the definition does not declare, or whose values do not fit.
+
+    Values that are not known yet (anything but ``str``) are not looked at. Raises ``ValueError``.
+    """
+    declared = {each["Name"]: each for each in _read(definition).get("Parameters", [])}
+    for name, value in parameters.items():
+        if name in PER_RUN:
+            raise ValueError(
+                f"parameters has {name}, and each run is given its own: remove it from parameters."
+            )
+        if name not in declared:
+            raise ValueError(
+                f"parameters has {name!r}, and the definition declares only "
+                f"{', '.join(sorted(declared.keys() - PER_RUN))}: correct the name."
+            )
+        if isinstance(value, str):
+            _value(declared[name], value)
+
+
+def bind(
+    definition: str,
+    defaults: Mapping[str, str],
+    *,
+    subnets: Sequence[str] = (),
+    security_groups: Sequence[str] = (),
+    kms_key_arn: str | None = None,
+    isolate_training: bool = False,
+) -> str:
+    """Return the definition for one environment, as JSON with sorted keys.
+
+    ``defaults`` become the default values of the parameters of that name; names that the definition
+    does not declare are left out. The network, the key and the isolation are put into every
+    processing and training step. Raises ``ValueError`` if the definition is not JSON, a value does
+    not fit its parameter's type, or a parameter other than ``PER_RUN`` is left without a value.
+    """
+    bound = copy.deepcopy(_read(definition))
+    for parameter in bound.get("Parameters", []):
+        name = parameter["Name"]
+        if name in defaults:
+            parameter["DefaultValue"] = _value(parameter, defaults[name])
+        if name not in PER_RUN and "DefaultValue" not in parameter:
+            raise ValueError(
+                f"The pipeline's parameter {name} has no value: give it one in parameters, or a "
+                "default in the definition."
+            )
+    network = {"Subnets": list(subnets), "SecurityGroupIds": list(security_groups)}
+    for step in _steps(bound.get("Steps", [])):
+        arguments = step["Arguments"]
+        if step["Type"] == "Processing":
+            cluster = arguments["ProcessingResources"]["ClusterConfig"]
+            output = arguments.get("ProcessingOutputConfig")
+            if subnets:
+                arguments.setdefault("NetworkConfig", {})["VpcConfig"] = network
+        elif step["Type"] == "Training":
+            cluster, output = arguments["ResourceConfig"], arguments["OutputDataConfig"]
+            if subnets:
+                arguments["VpcConfig"] = network
+            if isolate_training:
+                arguments["EnableNetworkIsolation"] = True
+        else:
+            continue
+        if kms_key_arn is not None:
+            cluster["VolumeKmsKeyId"] = kms_key_arn
+            if output is not None:
+                output["KmsKeyId"] = kms_key_arn
+    return json.dumps(bound, sort_keys=True)
+
+
+def _read(definition: str) -> dict[str, Any]:
+    try:
+        read = json.loads(definition)
+    except json.JSONDecodeError as error:
+        raise ValueError(
+            f"definition is not JSON ({error}): give what the pipeline was compiled to."
+        ) from error
+    if not isinstance(read, dict) or "Steps" not in read:
+        raise ValueError(
+            "definition is JSON without Steps, and SageMaker runs steps: give what the pipeline "
+            "was compiled to."
+        )
+    return read
+
+
+def _value(parameter: Mapping[str, Any], text: str) -> Any:
+    kind = parameter["Type"]
+    try:
+        value = _READ[kind](text)
+    except (ValueError, KeyError) as error:
+        raise ValueError(
+            f"The pipeline's parameter {parameter['Name']} is {text!r}, and its type is {kind}: "
+            "write a value of that type."
+        ) from error
+    allowed = parameter.get("EnumValues")
+    if allowed and value not in allowed:
+        raise ValueError(
+            f"The pipeline's parameter {parameter['Name']} is {text!r}, and it may be one of "
+            f"{', '.join(map(str, allowed))}: choose one."
+        )
+    return value
+
+
+def _steps(steps: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """All steps, those inside of conditions too."""
+    for step in steps:
+        yield step
+        if step["Type"] == "Condition":
+            yield from _steps(step["Arguments"].get("IfSteps", []))
+            yield from _steps(step["Arguments"].get("ElseSteps", []))

@@ -1,0 +1,64 @@
+"""Names and ARNs that must be known before, or without, the resource that bears them."""
+
+import re
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+NAME_LIMIT = 63
+"""Longest name of a SageMaker pipeline, model package group or endpoint (API reference,
+CreatePipeline and its siblings)."""
+_NAME = re.compile(r"[a-z0-9](-*[a-z0-9])*")
+
+
+def physical_name(name: str, limit: int = NAME_LIMIT) -> str:
+    """The fixed AWS name of what a component called ``name`` owns: ``<project>-<stack>-<name>``.
+
+    SageMaker allows capitals but writes ARNs in lower case, and policies compare exactly; so
+    capitals are refused here. Raises ``ValueError`` if the name is too long for AWS (``limit``) or
+    has other characters than a-z, 0-9 and hyphens.
+    """
+    project, stack = pulumi.get_project(), pulumi.get_stack()
+    full = f"{project}-{stack}-{name}"
+    if len(full) > limit:
+        raise ValueError(
+            f"The name {full} has {len(full)} characters, and AWS allows {limit} here: shorten the "
+            f"project ({project}), the stack ({stack}) or the component ({name})."
+        )
+    if not _NAME.fullmatch(full):
+        raise ValueError(
+            f"The name {full} may have only a-z, 0-9 and single hyphens between them: rename the "
+            f"project ({project}), the stack ({stack}) or the component ({name})."
+        )
+    return full
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a component's resources live; writes their ARNs."""
+
+    partition: pulumi.Output[str]
+    region: pulumi.Output[str]
+    account: pulumi.Output[str]
+
+    def arn(self, service: str, resource: pulumi.Input[str]) -> pulumi.Output[str]:
+        """``arn:<partition>:<service>:<region>:<account>:<resource>``."""
+        return pulumi.Output.format(
+            "arn:{0}:{1}:{2}:{3}:{4}", self.partition, service, self.region, self.account, resource
+        )
+
+    def bucket(self, name: pulumi.Input[str], key: str = "") -> pulumi.Output[str]:
+        """ARN of a bucket, or of the objects in it that match ``key``."""
+        path = f"/{key}" if key else ""
+        return pulumi.Output.format("arn:{0}:s3:::{1}{2}", self.partition, name, path)
+
+
+def place(parent: pulumi.Resource) -> Place:
+    """Ask the AWS provider of ``parent`` where it works."""
+    opts = pulumi.InvokeOutputOptions(parent=parent)
+    return Place(
+        partition=aws.get_partition_output(opts=opts).partition,
+        region=aws.get_region_output(opts=opts).region,
+        account=aws.get_caller_identity_output(opts=opts).account_id,
+    )

@@ -1,0 +1,184 @@
+"""How a controller is woken: rules and a sweep feed a queue, and the queue feeds the function.
+
+Events only wake; what to do is read from the world. So a duplicate is harmless, and a message lost
+costs at most one sweep period.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+from pulumi_aws import cloudwatch, lambda_, sqs
+
+from ._args import Shared, given, schedule, whole
+from ._function import Function
+from ._iam import Statement, allow, document
+from ._names import Place
+
+BATCH_SIZE = 1000
+"""A burst of uploads is a few wake-ups, not one each."""
+BATCH_SIZE_WITHOUT_WINDOW = 10
+RECEIVES_BEFORE_DEAD = 5
+"""AWS advises at least five for a queue that feeds a function (Lambda developer guide, SQS)."""
+VISIBILITY_TIMEOUTS = 6
+"""Visibility in function timeouts, as the same page advises, so that a retry waits for a batch."""
+DEAD_LETTER_SECONDS = 14 * 24 * 3600  # the longest that SQS keeps a message
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How often a controller is woken."""
+
+    sweep: str
+    batch_size: int
+    window_seconds: int
+
+
+def pace(args: Mapping[str, Any], *, sweep: str, window_seconds: int) -> Pace:
+    """Read ``sweep_schedule``, ``batch_size`` and ``batch_window_seconds``, with these defaults.
+
+    Raises ``ValueError`` if Lambda would refuse the batches (API reference,
+    CreateEventSourceMapping).
+    """
+    made = Pace(
+        sweep=schedule("sweep_schedule", args.get("sweep_schedule") or sweep),
+        batch_size=whole("batch_size", given(args, "batch_size", BATCH_SIZE), 1, 10_000),
+        window_seconds=whole(
+            "batch_window_seconds", given(args, "batch_window_seconds", window_seconds), 0, 300
+        ),
+    )
+    if made.batch_size > BATCH_SIZE_WITHOUT_WINDOW and made.window_seconds == 0:
+        raise ValueError(
+            f"batch_size is {made.batch_size} and batch_window_seconds is 0, and Lambda collects "
+            f"more than {BATCH_SIZE_WITHOUT_WINDOW} messages only within a window: set "
+            "batch_window_seconds to 1 or more."
+        )
+    return made
+
+
+@dataclass(frozen=True)
+class Wakeups:
+    """The queue of a controller, and where the messages go that it could not handle."""
+
+    queue: sqs.Queue
+    dead_letters: sqs.Queue
+
+    @property
+    def statements(self) -> Sequence[Statement]:
+        """What the function needs: to read the queue, and to send itself a later wake-up."""
+        return (
+            allow(
+                "ReadItsWakeups",
+                ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"],
+                self.queue.arn,
+            ),
+            allow("WakeItselfLater", "sqs:SendMessage", self.queue.arn),
+        )
+
+
+def wakeup_queue(
+    name: str, *, timeout: int, shared: Shared, opts: pulumi.ResourceOptions
+) -> Wakeups:
+    """An encrypted queue for a function with this ``timeout`` in seconds, with dead letters."""
+    encryption: dict[str, Any] = (
+        {"sqs_managed_sse_enabled": True}
+        if shared.kms_key_arn is None
+        else {"kms_master_key_id": shared.kms_key_arn}
+    )
+    dead = sqs.Queue(
+        f"{name}-dead-letters",
+        message_retention_seconds=DEAD_LETTER_SECONDS,
+        tags=shared.tags,
+        opts=opts,
+        **encryption,
+    )
+    queue = sqs.Queue(
+        f"{name}-wakeups",
+        visibility_timeout_seconds=VISIBILITY_TIMEOUTS * timeout,
+        redrive_policy=pulumi.Output.json_dumps(
+            {"deadLetterTargetArn": dead.arn, "maxReceiveCount": RECEIVES_BEFORE_DEAD}
+        ),
+        tags=shared.tags,
+        opts=opts,
+        **encryption,
+    )
+    return Wakeups(queue, dead)
+
+
+def wake(
+    name: str,
+    wakeups: Wakeups,
+    function: Function,
+    *,
+    events: Sequence[Mapping[str, Any]],
+    pace: Pace,
+    shared: Shared,
+    place: Place,
+    opts: pulumi.ResourceOptions,
+    after: Sequence[pulumi.Resource] = (),
+) -> None:
+    """Wake ``function`` on any of ``events`` (EventBridge patterns) and by the sweep.
+
+    The messages start to flow after ``after`` was created, and stop before it is deleted.
+    """
+    rules = [
+        cloudwatch.EventRule(
+            f"{name}-events",
+            description="Something happened that may matter to this controller.",
+            # EventBridge refuses an $or of one.
+            event_pattern=pulumi.Output.json_dumps(
+                {"$or": list(events)} if len(events) > 1 else events[0]
+            ),
+            tags=shared.tags,
+            opts=opts,
+        ),
+        cloudwatch.EventRule(
+            f"{name}-sweep",
+            description="An event may have been lost: look anyway.",
+            schedule_expression=pace.sweep,
+            tags=shared.tags,
+            opts=opts,
+        ),
+    ]
+    door = sqs.QueuePolicy(
+        f"{name}-wakeups",
+        queue_url=wakeups.queue.url,
+        policy=document(
+            [
+                {
+                    "Sid": "RulesMayWake",
+                    "Effect": "Allow",
+                    "Principal": {"Service": "events.amazonaws.com"},
+                    "Action": "sqs:SendMessage",
+                    "Resource": wakeups.queue.arn,
+                    "Condition": {
+                        "ArnEquals": {"aws:SourceArn": [rule.arn for rule in rules]},
+                        "StringEquals": {"aws:SourceAccount": place.account},
+                    },
+                }
+            ]
+        ),
+        opts=opts,
+    )
+    for suffix, rule in zip(("events", "sweep"), rules, strict=True):
+        cloudwatch.EventTarget(
+            f"{name}-{suffix}",
+            rule=rule.name,
+            arn=wakeups.queue.arn,
+            opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[door])),
+        )
+    lambda_.EventSourceMapping(
+        f"{name}-wakeups",
+        event_source_arn=wakeups.queue.arn,
+        function_name=function.function.arn,
+        batch_size=pace.batch_size,
+        maximum_batching_window_in_seconds=pace.window_seconds,
+        function_response_types=["ReportBatchItemFailures"],
+        # The smallest that Lambda takes; single flight comes from a claim, not from here.
+        scaling_config={"maximum_concurrency": 2},
+        tags=shared.tags,
+        opts=pulumi.ResourceOptions.merge(
+            opts, pulumi.ResourceOptions(depends_on=[function.policy, *after])
+        ),
+    )
