@@ -1,0 +1,83 @@
+"""What ministack lacks, one module a concern.
+
+Each module names in ``PINS`` the private names of ministack that it stands on, with their
+signatures, and adds its behaviour in ``install``. ministack is pinned exactly in
+laptop/requirements.txt; when that pin moves, ``unpinned`` says which names moved with it.
+"""
+
+import contextlib
+import importlib
+import inspect
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..errors import LaptopError
+
+
+def described(value: object) -> str:
+    """What is pinned of a private name: a function's signature, else its type."""
+    if inspect.isfunction(value):
+        return str(inspect.signature(value))
+    return type(value).__name__
+
+
+def unpinned(pins: Mapping[str, str]) -> list[str]:
+    """One sentence for each pinned name that this ministack does not have as pinned."""
+    complaints = []
+    for path, expected in pins.items():
+        module, _, name = path.rpartition(".")
+        found = described(getattr(importlib.import_module(module), name, None))
+        if found != expected:
+            complaints.append(
+                f"{path} is {found} in this ministack, and the laptop AWS extends it as {expected}: "
+                "adapt the patch that pins it, then the version in laptop/requirements.txt."
+            )
+    return complaints
+
+
+def install(*, endpoint_url: str, workdir: Path) -> tuple[Callable[..., Any], Callable[[], None]]:
+    """Extend ministack; returns its ASGI application and what ends its workers.
+
+    Raises LaptopError, before anything is changed, if ministack is not the pinned one.
+    """
+    from ministack.app import app
+    from ministack.core import lambda_runtime
+
+    from . import (
+        alarm_states,
+        batches,
+        conditions,
+        deliveries,
+        object_events,
+        sagemaker,
+        strictness,
+        transport,
+    )
+
+    modules = (
+        alarm_states,
+        batches,
+        conditions,
+        deliveries,
+        object_events,
+        sagemaker,
+        strictness,
+        transport,
+    )
+    complaints = [line for module in modules for line in unpinned(module.PINS)]
+    if complaints:
+        raise LaptopError(" ".join(complaints))
+    for module in (alarm_states, batches, conditions, deliveries, object_events, transport):
+        module.install()
+    service: sagemaker.Service | None = None
+    with contextlib.suppress(ModuleNotFoundError):
+        service = sagemaker.install(endpoint_url=endpoint_url, workdir=workdir)
+    strictness.install()
+
+    def shut_down() -> None:
+        if service:
+            service.shutdown()
+        lambda_runtime.reset()
+
+    return app, shut_down

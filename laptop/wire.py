@@ -1,0 +1,271 @@
+"""HTTP requests as boto3 sends them, read back into an operation and its parameters.
+
+The protocols of the services that the loop uses: JSON (sagemaker, sqs, events, cloudwatch, logs,
+kms, ssm, secretsmanager), query (iam, sts, sns), rest-json (lambda, sagemaker-runtime) and rest-xml
+(s3). Not read: smithy-rpc-v2-cbor, which this boto3 never sends, the metadata headers of S3
+objects, and the bodies of S3 objects, which carry no parameters.
+"""
+
+import base64
+import binascii
+import functools
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs, unquote
+from xml.etree import ElementTree
+
+from botocore.model import OperationModel, Shape
+
+from .strict import service_model
+
+REST = ("rest-json", "rest-xml")
+
+
+@dataclass(frozen=True)
+class Request:
+    """One HTTP request; header names in lower case, ``query`` as parse_qs gives it."""
+
+    method: str
+    path: str
+    query: Mapping[str, list[str]]
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def read(service: str, request: Request) -> tuple[str, dict[str, Any]] | None:
+    """The operation of botocore's ``service`` that is asked for, and its parameters as boto3 takes
+    them; None where the request cannot be read so: the service itself then says what is wrong."""
+    try:
+        if "x-amz-target" in request.headers:
+            return read_json(service, request)
+        if service_model(service).protocol in REST:
+            return read_rest(service, request)
+        return read_query(service, request)
+    except (ValueError, KeyError, TypeError, AttributeError, ElementTree.ParseError):
+        return None
+
+
+def read_json(service: str, request: Request) -> tuple[str, dict[str, Any]]:
+    name = request.headers["x-amz-target"].rpartition(".")[2]
+    shape = operation(service, name).input_shape
+    return name, from_json(shape, json.loads(request.body or b"{}"))
+
+
+def read_query(service: str, request: Request) -> tuple[str, dict[str, Any]]:
+    form = {**request.query, **parse_qs(request.body.decode(), keep_blank_values=True)}
+    name = form["Action"][0]
+    shape = operation(service, name).input_shape
+    flat = {key: values[0] for key, values in form.items()}
+    return name, from_query(shape, flat, "") if shape else {}
+
+
+def operation(service: str, name: str) -> OperationModel:
+    """The operation's model; KeyError if the service has none of that name."""
+    model = service_model(service)
+    if name not in model.operation_names:
+        raise KeyError(name)
+    return model.operation_model(name)
+
+
+# --- Values
+
+
+def wire_name(shape: Shape, default: str) -> str:
+    """The name under which a member travels."""
+    name: str = shape.serialization.get("name", default)
+    return name
+
+
+def scalar(shape: Shape, text: str) -> Any:
+    """A value that travelled as text; text that is not such a value stays text, to be refused."""
+    try:
+        if shape.type_name in ("integer", "long"):
+            return int(text)
+        if shape.type_name in ("float", "double"):
+            return float(text)
+        if shape.type_name == "blob":
+            return base64.b64decode(text)
+    except (ValueError, binascii.Error):
+        return text
+    if shape.type_name == "boolean":
+        return {"true": True, "false": False}.get(text.lower(), text)
+    return text
+
+
+def from_json(shape: Shape | None, value: Any) -> Any:
+    """A JSON document with its members' own names and its blobs as bytes."""
+    if shape is None:
+        return value
+    kind = shape.type_name
+    if kind == "structure" and isinstance(value, dict):
+        names = {wire_name(member, name): name for name, member in shape.members.items()}
+        return {
+            names.get(key, key): from_json(shape.members.get(names.get(key, key)), item)
+            for key, item in value.items()
+        }
+    if kind == "list" and isinstance(value, list):
+        return [from_json(shape.member, item) for item in value]
+    if kind == "map" and isinstance(value, dict):
+        return {key: from_json(shape.value, item) for key, item in value.items()}
+    return scalar(shape, value) if kind == "blob" and isinstance(value, str) else value
+
+
+def from_query(shape: Shape, form: Mapping[str, str], prefix: str) -> Any:
+    """The value at ``prefix`` of a form, whose keys spell paths."""
+    if shape.type_name == "structure":
+        found = {}
+        for name, member in shape.members.items():
+            path = f"{prefix}.{wire_name(member, name)}" if prefix else wire_name(member, name)
+            if any(key == path or key.startswith(f"{path}.") for key in form):
+                found[name] = from_query(member, form, path)
+        return found
+    if shape.type_name == "list":
+        inner = (
+            "" if shape.serialization.get("flattened") else f".{wire_name(shape.member, 'member')}"
+        )
+        return [
+            from_query(shape.member, form, f"{prefix}{inner}.{number}")
+            for number in numbers(form, f"{prefix}{inner}.")
+        ]
+    if shape.type_name == "map":
+        inner = "" if shape.serialization.get("flattened") else ".entry"
+        key, value = wire_name(shape.key, "key"), wire_name(shape.value, "value")
+        entries = [f"{prefix}{inner}.{number}" for number in numbers(form, f"{prefix}{inner}.")]
+        return {
+            form[f"{at}.{key}"]: from_query(shape.value, form, f"{at}.{value}") for at in entries
+        }
+    return scalar(shape, form[prefix])
+
+
+def numbers(form: Mapping[str, str], prefix: str) -> list[int]:
+    """The positions under a list's prefix."""
+    found = {key[len(prefix) :].partition(".")[0] for key in form if key.startswith(prefix)}
+    return sorted(int(number) for number in found if number.isdigit())
+
+
+def from_xml(shape: Shape, element: ElementTree.Element) -> Any:
+    """An XML element, whose namespace does not matter."""
+    if shape.type_name == "structure":
+        found: dict[str, Any] = {}
+        for name, member in shape.members.items():
+            tag = wire_name(member, name)
+            if member.serialization.get("xmlAttribute"):
+                attribute = tag.partition(":")[2]  # ElementTree spells the prefix out
+                found[name] = next(v for key, v in element.items() if key.endswith(attribute))
+                continue
+            children = [child for child in element if local(child) == tag]
+            if children and member.serialization.get("flattened"):
+                found[name] = [from_xml(member.member, child) for child in children]
+            elif children:
+                found[name] = from_xml(member, children[0])
+        return found
+    if shape.type_name == "list":
+        return [from_xml(shape.member, child) for child in element]
+    return scalar(shape, element.text or "")
+
+
+def local(element: ElementTree.Element) -> str:
+    """The element's name without its namespace."""
+    return element.tag.rpartition("}")[2]
+
+
+# --- REST
+
+
+@dataclass(frozen=True)
+class Route:
+    """How one operation's request is recognised."""
+
+    operation: OperationModel
+    path: re.Pattern[str]
+    query: frozenset[str]
+    headers: frozenset[str]
+
+    def takes(self, request: Request) -> bool:
+        return (
+            self.operation.http["method"] == request.method
+            and self.query <= request.query.keys()
+            and self.headers <= request.headers.keys()
+            and self.path.fullmatch(request.path) is not None
+        )
+
+
+@functools.cache
+def routes(service: str) -> list[Route]:
+    """The operations of a REST service, the most particular first."""
+    model = service_model(service)
+    found = [route(model.operation_model(name)) for name in model.operation_names]
+    return sorted(found, key=lambda one: (-len(one.query | one.headers), -len(one.path.pattern)))
+
+
+def route(model: OperationModel) -> Route:
+    """The route of an operation; ``x-id`` in its URI is for people."""
+    path, _, marks = model.http["requestUri"].partition("?")
+    literal = {mark.partition("=")[0] for mark in marks.split("&") if mark} - {"x-id"}
+    query, headers = set(literal), set()
+    shape = model.input_shape
+    for name in shape.required_members if shape else ():
+        member = shape.members[name]
+        if member.serialization.get("location") == "querystring":
+            query.add(wire_name(member, name))
+        elif member.serialization.get("location") == "header":
+            headers.add(wire_name(member, name).lower())
+    pattern = re.sub(r"\\\{(\w+)(\\\+)?\\\}", path_group, re.escape(path.rstrip("/")))
+    return Route(model, re.compile(pattern + "/?"), frozenset(query), frozenset(headers))
+
+
+def path_group(found: re.Match[str]) -> str:
+    """A label of a URI template: ``{Key+}`` spans slashes."""
+    return f"(?P<{found[1]}>.+)" if found[2] else f"(?P<{found[1]}>[^/]+)"
+
+
+def read_rest(service: str, request: Request) -> tuple[str, dict[str, Any]] | None:
+    taken = next((one for one in routes(service) if one.takes(request)), None)
+    if taken is None:
+        return None
+    model, matched = taken.operation, taken.path.fullmatch(request.path)
+    shape = model.input_shape
+    if shape is None or matched is None:
+        return model.name, {}
+    found: dict[str, Any] = {}
+    inside = {}
+    for name, member in shape.members.items():
+        place = member.serialization.get("location")
+        key = wire_name(member, name)
+        if place == "uri":
+            found[name] = scalar(member, unquote(matched[key]))
+        elif place == "header" and key.lower() in request.headers:
+            found[name] = scalar(member, request.headers[key.lower()])
+        elif place == "querystring" and key in request.query:
+            values = request.query[key]
+            found[name] = (
+                [scalar(member.member, value) for value in values]
+                if member.type_name == "list"
+                else scalar(member, values[0])
+            )
+        elif place is None:
+            inside[name] = member
+    return model.name, found | body_of(model, inside, request.body)
+
+
+def body_of(model: OperationModel, inside: Mapping[str, Shape], body: bytes) -> dict[str, Any]:
+    """The members that travel in the body."""
+    payload = model.input_shape.serialization.get("payload")
+    if not body or not inside:
+        return {}
+    if payload and inside[payload].type_name == "blob":
+        return {} if model.service_model.service_name == "s3" else {payload: body}
+    if model.service_model.protocol == "rest-json":
+        document = json.loads(body)
+        if payload:
+            return {payload: from_json(inside[payload], document)}
+        names = {wire_name(member, name): name for name, member in inside.items()}
+        return {
+            names.get(key, key): from_json(inside.get(names.get(key, key)), item)
+            for key, item in document.items()
+        }
+    root = ElementTree.fromstring(body)  # noqa: S314 - from this machine; expat bounds entities
+    return {payload: from_xml(inside[payload], root)} if payload else {}
