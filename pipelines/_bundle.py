@@ -1,0 +1,103 @@
+"""The code that the jobs run, as one tar.gz whose bytes depend on nothing but its content."""
+
+import gzip
+import hashlib
+import io
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ._cache import write_atomically
+
+# What the steps share with the Lambda functions. Not the whole folder: a change of a controller
+# is no reason to train anew.
+RUNTIME_MODULES = ("__init__.py", "document.py", "drift.py", "snapshot.py")
+_SUFFIXES = {".py", ".json", ".txt"}
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """`path` of the tar.gz; `code_version`, the SHA-256 (64 hex digits) of the tar inside it;
+    `git_commit` (40 hex digits) that holds this very code, or "unknown"."""
+
+    path: Path
+    code_version: str
+    git_commit: str
+
+
+def bundle(folder: Path | None = None) -> Bundle:
+    """Pack the steps, the model code and what they share with the runtime.
+
+    `folder` is the pipelines folder (default: this one). The tar lies in `.cache/bundles/` beside
+    it, under its code version. Layout: `bootstrap.py`, `steps/`, `model/`, `runtime/`,
+    `image-requirements.txt`, and a `requirements.txt` of the model, if it has one, where the
+    training container looks for it. The packages of the steps are in `steps/requirements.txt`.
+    """
+    folder = Path(folder or Path(__file__).parent).resolve()
+    tar = _tar(dict(_contents(folder)))
+    code_version = hashlib.sha256(tar).hexdigest()
+    path = folder.parent / ".cache" / "bundles" / code_version / "sourcedir.tar.gz"
+    if not path.is_file():
+        write_atomically(path, _gzip(tar))
+    return Bundle(path, code_version, _git_commit(folder))
+
+
+def _contents(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """Names in the tar and their bytes."""
+    yield "bootstrap.py", (folder / "bootstrap.py").read_bytes()
+    yield "image-requirements.txt", (folder / "image-requirements.txt").read_bytes()
+    # Not at the top, where the training container would install them too, without need.
+    yield "steps/requirements.txt", (folder / "requirements.txt").read_bytes()
+    for part in ("steps", "model"):
+        for file in (folder / part).rglob("*"):
+            if file.suffix in _SUFFIXES and file.is_file():
+                yield file.relative_to(folder).as_posix(), file.read_bytes()
+    if (model := folder / "model" / "requirements.txt").is_file():
+        yield "requirements.txt", model.read_bytes()
+    for name in RUNTIME_MODULES:
+        yield f"runtime/{name}", (_runtime() / name).read_bytes()
+
+
+def _runtime() -> Path:
+    return Path(__file__).resolve().parent.parent / "components" / "runtime"
+
+
+def _tar(contents: dict[str, bytes]) -> bytes:
+    """Members in order of name, owned by root, from the epoch."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for name in sorted(contents):
+            member = tarfile.TarInfo(name)
+            member.size = len(contents[name])
+            tar.addfile(member, io.BytesIO(contents[name]))
+    return buffer.getvalue()
+
+
+def _gzip(content: bytes) -> bytes:
+    """gzip with neither a name nor a time in its header."""
+    buffer = io.BytesIO()
+    with gzip.GzipFile(filename="", fileobj=buffer, mode="wb", mtime=0) as stream:
+        stream.write(content)
+    return buffer.getvalue()
+
+
+def _git_commit(folder: Path) -> str:
+    """The commit at hand if it holds these files unchanged, else "unknown"."""
+
+    def git(*arguments: str) -> str | None:
+        try:
+            result = subprocess.run(  # noqa: S603  fixed arguments
+                ["git", *arguments],  # noqa: S607  git is wherever the user has it
+                cwd=folder,
+                capture_output=True,
+                encoding="utf-8",
+            )
+        except FileNotFoundError:
+            return None
+        return result.stdout.strip() if result.returncode == 0 else None
+
+    if git("status", "--porcelain", "--", str(folder), str(_runtime())) != "":
+        return "unknown"
+    return git("rev-parse", "HEAD") or "unknown"

@@ -1,0 +1,34 @@
+"""`python -m pipelines.compile` writes the pipeline definition to its standard output.
+
+A process of its own, so that the Pulumi program never imports the SageMaker SDK. The JSON is
+normalised (sorted keys, no white space) and does not depend on the machine, the folder or the time.
+"""
+
+import json
+import logging
+import os
+import sys
+import warnings
+from typing import Any
+
+
+def compiled() -> dict[str, Any]:
+    """The definition as the SDK makes it, without what is null."""
+    # Read while the SDK is imported or used: without a region it raises, and unless told not to,
+    # it asks IAM whether the role of the training job would do.
+    os.environ["AWS_DEFAULT_REGION"] = "us-east-1"
+    os.environ["SAGEMAKER_VALIDATE_ROLE"] = "false"
+    logging.disable(logging.WARNING)
+    warnings.simplefilter("ignore")
+    from .definition import pipeline
+
+    definition: dict[str, Any] = json.loads(pipeline().definition())
+    return {key: value for key, value in definition.items() if value is not None}
+
+
+def main() -> None:
+    print(json.dumps(compiled(), sort_keys=True, separators=(",", ":")))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
