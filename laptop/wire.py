@@ -238,7 +238,12 @@ def read_rest(service: str, request: Request) -> tuple[str, dict[str, Any]] | No
         if place == "uri":
             found[name] = scalar(member, unquote(matched[key]))
         elif place == "header" and key.lower() in request.headers:
-            found[name] = scalar(member, request.headers[key.lower()])
+            text = request.headers[key.lower()]
+            found[name] = (
+                [scalar(member.member, item.strip()) for item in text.split(",")]
+                if member.type_name == "list"
+                else scalar(member, text)
+            )
         elif place == "querystring" and key in request.query:
             values = request.query[key]
             found[name] = (

@@ -5,14 +5,38 @@ signatures, and adds its behaviour in ``install``. ministack is pinned exactly i
 laptop/requirements.txt; when that pin moves, ``unpinned`` says which names moved with it.
 """
 
-import contextlib
 import importlib
+import importlib.util
 import inspect
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ..errors import LaptopError
+
+PLAIN = (
+    "alarm_states",
+    "batches",
+    "conditions",
+    "deliveries",
+    "function_roles",
+    "object_events",
+    "transport",
+)
+"""Modules whose ``install`` takes nothing."""
+
+
+def extension(name: str) -> Any:
+    """One of the modules beside this one; they import ministack, which reads its settings then."""
+    return importlib.import_module(f"{__name__}.{name}")
+
+
+def pins() -> dict[str, str]:
+    """Every private name of ministack that the laptop AWS stands on, and what it must be."""
+    found: dict[str, str] = {}
+    for name in (*PLAIN, "sagemaker", "strictness"):
+        found |= extension(name).PINS
+    return found
 
 
 def described(value: object) -> str:
@@ -30,8 +54,9 @@ def unpinned(pins: Mapping[str, str]) -> list[str]:
         found = described(getattr(importlib.import_module(module), name, None))
         if found != expected:
             complaints.append(
-                f"{path} is {found} in this ministack, and the laptop AWS extends it as {expected}: "
-                "adapt the patch that pins it, then the version in laptop/requirements.txt."
+                f"{path} is {found} in this ministack, and the laptop AWS extends "
+                f"it as {expected}: adapt the patch that pins it, then the version in "
+                "laptop/requirements.txt."
             )
     return complaints
 
@@ -44,36 +69,17 @@ def install(*, endpoint_url: str, workdir: Path) -> tuple[Callable[..., Any], Ca
     from ministack.app import app
     from ministack.core import lambda_runtime
 
-    from . import (
-        alarm_states,
-        batches,
-        conditions,
-        deliveries,
-        object_events,
-        sagemaker,
-        strictness,
-        transport,
-    )
+    from . import sagemaker, strictness
 
-    modules = (
-        alarm_states,
-        batches,
-        conditions,
-        deliveries,
-        object_events,
-        sagemaker,
-        strictness,
-        transport,
-    )
-    complaints = [line for module in modules for line in unpinned(module.PINS)]
+    complaints = unpinned(pins())
     if complaints:
         raise LaptopError(" ".join(complaints))
-    for module in (alarm_states, batches, conditions, deliveries, object_events, transport):
-        module.install()
-    service: sagemaker.Service | None = None
-    with contextlib.suppress(ModuleNotFoundError):
+    for name in PLAIN:
+        extension(name).install()
+    service: Any = None
+    if importlib.util.find_spec("laptop.sagemaker.service"):
         service = sagemaker.install(endpoint_url=endpoint_url, workdir=workdir)
-    strictness.install()
+    strictness.install()  # last: it stands before every handler
 
     def shut_down() -> None:
         if service:

@@ -14,10 +14,14 @@ from .. import ACCOUNT
 
 PINS = {
     "ministack.services.eventbridge._invoke_target": "(target, event, rule, view=None)",
+    "ministack.services.eventbridge._SCHEDULER_TICK_INTERVAL": "int",
     "ministack.services.sqs.queue_policy_allows": (
         "(queue_arn: str, service: str, source_arn: str, source_account: str) -> bool"
     ),
 }
+
+SCHEDULE_SECONDS = 1
+"""How often the schedules of rules are looked at."""
 
 log = logging.getLogger(__name__)
 
@@ -37,3 +41,4 @@ def install() -> None:
         invoke(target, event, rule, view)
 
     eventbridge._invoke_target = invoke_target
+    eventbridge._SCHEDULER_TICK_INTERVAL = SCHEDULE_SECONDS
