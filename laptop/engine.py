@@ -1,4 +1,4 @@
-"""A Pulumi engine for the laptop: runs a program and makes its resources true, without a command line.
+"""A Pulumi engine for the laptop: runs a program and makes its resources true, in this process.
 
 Two passes. The first runs the whole program against made-up outputs and creates nothing: a mistake
 in it is one sentence, and nothing has to be cleaned up. The second creates, changes and replaces
@@ -353,9 +353,7 @@ class _Deployment:
         self._on_change(action, registration.type, registration.name, seconds)
 
 
-def _checked(
-    registration: Registration, record: Record | None
-) -> tuple[Handler, Properties]:
+def _checked(registration: Registration, record: Record | None) -> tuple[Handler, Properties]:
     """The handler of a resource, and its inputs as the provider completes them."""
     handler = resources.handler(registration.type)
     inputs = dict(registration.inputs)
@@ -363,7 +361,7 @@ def _checked(
     for name in registration.ignore_changes:
         if not name.isalnum():
             raise LaptopError(
-                f"the laptop AWS ignores changes of whole properties only, not of {name!r}: name one"
+                f"ignore_changes takes whole properties on the laptop, not {name!r}: name one"
             )
         if old is not None and name in handler.shape:
             inputs.pop(name, None)

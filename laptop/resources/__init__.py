@@ -4,14 +4,26 @@
 """
 
 from ..errors import LaptopError
-from . import events, provider, s3, sqs
+from . import cloudwatch, events, iam, kms, lambda_, logs, provider, s3, sagemaker, sqs
 from .data import FUNCTIONS
 from .handler import Cloud, Handler
 from .shape import Properties
 
 _HANDLERS: tuple[Handler, ...] = (
+    cloudwatch.Dashboard(),
+    cloudwatch.MetricAlarm(),
     events.EventRule(),
     events.EventTarget(),
+    iam.Role(),
+    iam.RolePolicy(),
+    iam.RolePolicyAttachment(),
+    kms.Alias(),
+    kms.Key(),
+    lambda_.EventSourceMapping(),
+    lambda_.Function(),
+    lambda_.Invocation(),
+    lambda_.Permission(),
+    logs.LogGroup(),
     s3.Bucket(),
     s3.BucketLifecycleConfiguration(),
     s3.BucketNotification(),
@@ -21,6 +33,11 @@ _HANDLERS: tuple[Handler, ...] = (
     s3.BucketPublicAccessBlock(),
     s3.BucketServerSideEncryptionConfiguration(),
     s3.BucketVersioning(),
+    sagemaker.Endpoint(),
+    sagemaker.EndpointConfiguration(),
+    sagemaker.Model(),
+    sagemaker.ModelPackageGroup(),
+    sagemaker.Pipeline(),
     sqs.Queue(),
     sqs.QueuePolicy(),
 )
@@ -45,8 +62,11 @@ def invoke(cloud: Cloud, token: str, arguments: Properties) -> Properties:
     """The result of a function of the provider. Raises LaptopError for one that is unknown."""
     if token not in FUNCTIONS:
         raise LaptopError(
-            f"The laptop AWS does not know the function {token}: teach it to laptop/resources/data.py."
+            f"The laptop AWS does not know the function {token}: "
+            "teach it to laptop/resources/data.py."
         )
     for name in arguments:
-        raise LaptopError(f"The laptop AWS does not know the argument {name!r} of {token}: leave it out.")
+        raise LaptopError(
+            f"The laptop AWS does not know the argument {name!r} of {token}: leave it out."
+        )
     return FUNCTIONS[token](cloud)

@@ -1,24 +1,28 @@
 """Rules of Amazon EventBridge and their targets."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from ..errors import LaptopError
 from .handler import Call, Cloud, Handler, Naming, Tagging, Where
-from .shape import Field, Properties, from_aws, own, same, to_aws
+from .shape import Field, Properties, Shape, from_aws, own, same, to_aws
 
 
 class EventRule(Handler):
     """``aws:cloudwatch/eventRule:EventRule``."""
 
     type = "aws:cloudwatch/eventRule:EventRule"
-    shape = {
+    shape: ClassVar[Shape] = {
         **same("name", "description", "eventPattern", "eventBusName", "roleArn"),
         **same("scheduleExpression", "state"),
         **own("namePrefix", "forceDestroy"),
     }
     key = ("name", "eventBusName")
     replaces = frozenset({"name", "namePrefix", "eventBusName"})
-    defaults = {"eventBusName": "default", "state": "ENABLED", "forceDestroy": False}
+    defaults: ClassVar[Properties] = {
+        "eventBusName": "default",
+        "state": "ENABLED",
+        "forceDestroy": False,
+    }
     naming = Naming("name", 64, "namePrefix")
     tagging = Tagging("events", "ResourceARN")
 
@@ -60,7 +64,7 @@ class EventTarget(Handler):
     """``aws:cloudwatch/eventTarget:EventTarget``: where the events of a rule go."""
 
     type = "aws:cloudwatch/eventTarget:EventTarget"
-    shape = {
+    shape: ClassVar[Shape] = {
         **same("arn", "roleArn", "input", "inputPath"),
         **own("rule", "eventBusName", "forceDestroy"),
         "targetId": Field("Id"),
@@ -84,7 +88,7 @@ class EventTarget(Handler):
     }
     key = ("rule", "eventBusName", "targetId")
     replaces = frozenset({"rule", "targetId", "eventBusName"})
-    defaults = {"eventBusName": "default", "forceDestroy": False}
+    defaults: ClassVar[Properties] = {"eventBusName": "default", "forceDestroy": False}
     naming = Naming("targetId", 64)
     id = "{rule}-{targetId}"
 

@@ -1,7 +1,8 @@
 """What every resource handler is: a table of properties, and the AWS calls that keep it true.
 
-A handler says which calls create, change and delete its resource as plain values (``Call``), so that
-they can be checked before anything is sent; only ``Cloud`` sends. It knows nothing of Pulumi's runtime.
+A handler says which calls create, change and delete its resource as plain values (``Call``), so
+that they can be checked before anything is sent; only ``Cloud`` sends. Pulumi's runtime is unknown
+here.
 """
 
 import builtins
@@ -14,10 +15,10 @@ from typing import Any, ClassVar, NamedTuple
 import boto3
 import pulumi
 from botocore.config import Config
-from botocore.exceptions import ClientError, ParamValidationError
-from botocore.validate import ParamValidator
+from botocore.exceptions import ClientError
 
 from ..errors import LaptopError
+from ..strict import problems, service_model
 from . import provider
 from .assets import content
 from .shape import Properties, Shape, from_aws, to_aws, unknown
@@ -74,22 +75,25 @@ class Cloud:
         Raises botocore's ClientError when AWS refuses, ParamValidationError before sending.
         """
         client = self.client(call.service)
-        methods = {operation: method for method, operation in client.meta.method_to_api_mapping.items()}
+        methods = {
+            operation: method for method, operation in client.meta.method_to_api_mapping.items()
+        }
         answer: dict[str, Any] = getattr(client, methods[call.operation])(**call.params)
         return answer
-
 
     def check(self, call: Call) -> None:
         """Refuse a call that AWS would refuse for its members alone; nothing is sent.
 
-        Raises botocore's ParamValidationError.
+        Raises LaptopError with a sentence for each member that is wrong.
         """
-        client = self.client(call.service)
-        shape = client.meta.service_model.operation_model(call.operation).input_shape
-        if shape is not None:
-            report = ParamValidator().validate(call.params, shape)
-            if report.has_errors():
-                raise ParamValidationError(report=report.generate_report())
+        shape = service_model(call.service).operation_model(call.operation).input_shape
+        tokens = {  # the client makes them up when they are left out
+            name: "0" * 32
+            for name, member in (shape.members if shape else {}).items()
+            if member.metadata.get("idempotencyToken")
+        }
+        if found := problems(call.service, call.operation, tokens | call.params):
+            raise LaptopError(" ".join(found))
 
 
 class PartlyCreated(Exception):  # noqa: N818 - it says what is there, the cause says what went wrong
@@ -330,7 +334,9 @@ class Handler:
     ) -> Properties:
         """Change the resource in place and return its outputs."""
         outputs = self.preview(cloud.where, new)
-        outputs |= {made: old[made] for made in ("id", "arn", *self.observes.values()) if made in old}
+        outputs |= {
+            made: old[made] for made in ("id", "arn", *self.observes.values()) if made in old
+        }
         for call in self.change(cloud.where, changed, old, new):
             outputs |= self.observed(cloud.send(call))
         return outputs | self.settle(cloud, outputs)

@@ -42,7 +42,8 @@ def input_properties(type_: str) -> frozenset[str]:
 
 def output_properties(type_: str) -> frozenset[str]:
     """Names of the output properties of a type, as on the wire; ``id`` and ``urn`` are left out."""
-    return frozenset(_types.resource_types(resource_class(type_)))
+    found = resource_class(type_)
+    return frozenset(_types.resource_types(found)) if found else frozenset()
 
 
 def _arguments(resource: Any) -> Any:

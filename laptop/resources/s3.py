@@ -1,15 +1,15 @@
 """Buckets of Amazon S3, their settings and their objects."""
 
 import base64
-from urllib.parse import urlencode
 from collections.abc import Mapping
 from typing import Any, ClassVar
+from urllib.parse import urlencode
 
 from botocore.exceptions import ClientError
 
 from ..errors import LaptopError
 from .handler import Call, Cloud, Handler, Naming, Where, is_gone, with_tags
-from .shape import Field, Properties, from_aws, own, same, single, to_aws
+from .shape import Field, Properties, Shape, from_aws, own, same, single, to_aws
 
 # Route 53 hosted zones of S3 website endpoints (AWS General Reference, "Amazon S3 endpoints").
 _HOSTED_ZONES = {"eu-west-1": "Z1BKCTXD74EZPE", "us-east-1": "Z3AQBSTGFYJSTF"}
@@ -21,10 +21,12 @@ class Bucket(Handler):
     """``aws:s3/bucket:Bucket``; its settings have types of their own."""
 
     type = "aws:s3/bucket:Bucket"
-    shape = own("bucket", "bucketPrefix", "forceDestroy", "objectLockEnabled", "tags")
+    shape: ClassVar[Shape] = own(
+        "bucket", "bucketPrefix", "forceDestroy", "objectLockEnabled", "tags"
+    )
     key = ("bucket",)
     replaces = frozenset({"bucket", "bucketPrefix", "objectLockEnabled"})
-    defaults = {"forceDestroy": False}
+    defaults: ClassVar[Properties] = {"forceDestroy": False}
     naming = Naming("bucket", 63, "bucketPrefix", lower=True)
     id = "{bucket}"
     arn = "arn:{partition}:s3:::{bucket}"
@@ -128,8 +130,8 @@ class BucketVersioning(_Setting):
 
     type = "aws:s3/bucketVersioning:BucketVersioning"
     put, get, body = "PutBucketVersioning", "GetBucketVersioning", "VersioningConfiguration"
-    _state: ClassVar = {**same("status"), "mfaDelete": Field("MFADelete")}
-    shape = {**own("bucket"), "versioningConfiguration": Field(of=_state)}
+    _state: ClassVar[Shape] = {**same("status"), "mfaDelete": Field("MFADelete")}
+    shape: ClassVar[Shape] = {**own("bucket"), "versioningConfiguration": Field(of=_state)}
 
     def encode(self, inputs: Properties) -> Any:
         return to_aws(self._state, inputs["versioningConfiguration"])
@@ -149,16 +151,14 @@ class BucketVersioning(_Setting):
 class BucketServerSideEncryptionConfiguration(_Setting):
     """``aws:s3/bucketServerSideEncryptionConfiguration:...``: how objects are encrypted."""
 
-    type = (
-        "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"
-    )
+    type = "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"
     put, get, remove = "PutBucketEncryption", "GetBucketEncryption", "DeleteBucketEncryption"
     body = "ServerSideEncryptionConfiguration"
-    _default: ClassVar = {
+    _default: ClassVar[Shape] = {
         "sseAlgorithm": Field("SSEAlgorithm"),
         "kmsMasterKeyId": Field("KMSMasterKeyID"),
     }
-    shape = {
+    shape: ClassVar[Shape] = {
         **own("bucket"),
         "rules": Field(
             "Rules",
@@ -183,12 +183,12 @@ class BucketPublicAccessBlock(_Setting):
     type = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
     put, get, remove = "PutPublicAccessBlock", "GetPublicAccessBlock", "DeletePublicAccessBlock"
     body = "PublicAccessBlockConfiguration"
-    shape = {
+    shape: ClassVar[Shape] = {
         **own("bucket", "skipDestroy"),
         **same("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls"),
         **same("restrictPublicBuckets"),
     }
-    defaults = {
+    defaults: ClassVar[Properties] = {
         "blockPublicAcls": False,
         "blockPublicPolicy": False,
         "ignorePublicAcls": False,
@@ -205,7 +205,7 @@ class BucketOwnershipControls(_Setting):
     type = "aws:s3/bucketOwnershipControls:BucketOwnershipControls"
     put, get = "PutBucketOwnershipControls", "GetBucketOwnershipControls"
     remove, body = "DeleteBucketOwnershipControls", "OwnershipControls"
-    shape = {**own("bucket"), "rule": single("Rules", same("objectOwnership"))}
+    shape: ClassVar[Shape] = {**own("bucket"), "rule": single("Rules", same("objectOwnership"))}
 
 
 _AND = {
@@ -229,7 +229,7 @@ class BucketLifecycleConfiguration(_Setting):
     type = "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration"
     put, get = "PutBucketLifecycleConfiguration", "GetBucketLifecycleConfiguration"
     remove, body = "DeleteBucketLifecycle", "LifecycleConfiguration"
-    shape = {
+    shape: ClassVar[Shape] = {
         **own("bucket"),
         "rules": Field(
             "Rules",
@@ -269,7 +269,7 @@ class BucketPolicy(_Setting):
 
     type = "aws:s3/bucketPolicy:BucketPolicy"
     put, get, remove, body = "PutBucketPolicy", "GetBucketPolicy", "DeleteBucketPolicy", "Policy"
-    shape = own("bucket", "policy")
+    shape: ClassVar[Shape] = own("bucket", "policy")
 
     def encode(self, inputs: Properties) -> Any:
         return inputs["policy"]
@@ -285,8 +285,8 @@ class BucketNotification(_Setting):
     put = "PutBucketNotificationConfiguration"
     get = "GetBucketNotificationConfiguration"
     body = "NotificationConfiguration"
-    shape = own("bucket", "eventbridge")
-    defaults = {"eventbridge": False}
+    shape: ClassVar[Shape] = own("bucket", "eventbridge")
+    defaults: ClassVar[Properties] = {"eventbridge": False}
 
     def encode(self, inputs: Properties) -> Any:
         return {"EventBridgeConfiguration": {}} if inputs["eventbridge"] else {}
@@ -311,20 +311,20 @@ class BucketObjectv2(Handler):
     """``aws:s3/bucketObjectv2:BucketObjectv2``: one object, from an asset or a string."""
 
     type = "aws:s3/bucketObjectv2:BucketObjectv2"
-    shape = {
+    shape: ClassVar[Shape] = {
         **_OBJECT,
         **own("content", "contentBase64", "source", "sourceHash", "forceDestroy", "tags"),
     }
     key = ("bucket", "key")
     replaces = frozenset({"bucket", "key"})
-    defaults = {
+    defaults: ClassVar[Properties] = {
         "contentType": "application/octet-stream",
         "forceDestroy": False,
         "storageClass": "STANDARD",
     }
     id = "{bucket}/{key}"
     arn = "arn:{partition}:s3:::{bucket}/{key}"
-    observes = {"VersionId": "versionId", "ETag": "etag"}
+    observes: ClassVar[dict[str, str]] = {"VersionId": "versionId", "ETag": "etag"}
 
     def preview(self, where: Where, inputs: Properties) -> Properties:
         return super().preview(where, inputs) | {"tagsAll": inputs.get("tags") or {}}
@@ -413,10 +413,13 @@ def _empty(cloud: Cloud, bucket: str, key: str | None = None) -> None:
             ]
             for start in range(0, len(versions), _DELETE_BATCH):
                 batch = {"Objects": versions[start : start + _DELETE_BATCH], "Quiet": True}
-                answer = cloud.send(Call("s3", "DeleteObjects", {"Bucket": bucket, "Delete": batch}))
+                answer = cloud.send(
+                    Call("s3", "DeleteObjects", {"Bucket": bucket, "Delete": batch})
+                )
                 for refused in answer.get("Errors", ()):
                     raise LaptopError(
-                        f"{refused['Key']} cannot be deleted: {refused['Code']}: {refused['Message']}"
+                        f"{refused['Key']} stays in {bucket}: "
+                        f"{refused['Code']}: {refused['Message']}"
                     )
     except ClientError as error:
         if not is_gone(error):

@@ -1,4 +1,4 @@
-"""How a property of Pulumi is spelt in an AWS request, as a table that also says which ones are known."""
+"""How a property of Pulumi is spelt in an AWS request: a table, which is also what is known."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -51,6 +51,16 @@ def single(aws: str, of: "Shape") -> Field:
         aws,
         encode=lambda value: [to_aws(of, value)],
         decode=lambda items: from_aws(of, items[0]) if items else None,
+        of=of,
+    )
+
+
+def first(aws: str, of: "Shape") -> Field:
+    """A property that holds a list of at most one where AWS has one object."""
+    return Field(
+        aws,
+        encode=lambda items: to_aws(of, items[0]),
+        decode=lambda value: [from_aws(of, value)],
         of=of,
     )
 

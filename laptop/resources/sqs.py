@@ -1,6 +1,6 @@
 """Queues of Amazon SQS."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from .handler import Call, Cloud, Handler, Naming, Tagging, Where
 from .shape import Field, Properties, Shape, from_aws, own, to_aws
@@ -46,10 +46,10 @@ class Queue(Handler):
     """``aws:sqs/queue:Queue``; the id is the queue's URL."""
 
     type = "aws:sqs/queue:Queue"
-    shape = {"name": Field("QueueName"), **own("namePrefix"), **_ATTRIBUTES}
+    shape: ClassVar[Shape] = {"name": Field("QueueName"), **own("namePrefix"), **_ATTRIBUTES}
     key = ("name",)
     replaces = frozenset({"name", "namePrefix", "fifoQueue"})
-    defaults = {
+    defaults: ClassVar[Properties] = {
         "delaySeconds": 0,
         "maxMessageSize": 262144,
         "messageRetentionSeconds": 345600,
@@ -115,7 +115,7 @@ class QueuePolicy(Handler):
     """``aws:sqs/queuePolicy:QueuePolicy``: who may send to a queue."""
 
     type = "aws:sqs/queuePolicy:QueuePolicy"
-    shape = {"queueUrl": Field("QueueUrl"), "policy": Field("Policy")}
+    shape: ClassVar[Shape] = {"queueUrl": Field("QueueUrl"), "policy": Field("Policy")}
     key = ("queueUrl",)
     replaces = frozenset({"queueUrl"})
     id = "{queueUrl}"
