@@ -1,0 +1,1 @@
+"""A SageMaker for the laptop: pipelines whose steps run, a registry, endpoints that answer."""
