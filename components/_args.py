@@ -4,7 +4,8 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from enum import StrEnum
+from typing import Any, TypedDict, TypeVar
 
 import pulumi
 
@@ -14,6 +15,9 @@ _RETENTIONS = (  # CloudWatch Logs API reference, PutRetentionPolicy
     *(1096, 1827, 2192, 2557, 2922, 3288, 3653),
 )
 _SCHEDULE = re.compile(r"(rate|cron)\(.+\)")
+
+
+Choice = TypeVar("Choice", bound=StrEnum)
 
 
 class NetworkArgs(TypedDict):
@@ -38,9 +42,10 @@ class Shared:
 
 
 def shared(args: Mapping[str, Any]) -> Shared:
-    """Read the arguments that all components have in common; absent ones are None.
+    """Read the arguments that all components have in common; absent and empty ones are None.
 
-    Raises ``ValueError`` if CloudWatch Logs does not know the retention.
+    Raises ``ValueError`` if CloudWatch Logs does not know the retention, or half of a network is
+    given.
     """
     retention = whole("log_retention_days", given(args, "log_retention_days", LOG_RETENTION_DAYS))
     if retention not in _RETENTIONS:
@@ -50,11 +55,35 @@ def shared(args: Mapping[str, Any]) -> Shared:
         )
     return Shared(
         tags=args.get("tags"),
-        kms_key_arn=args.get("kms_key_arn"),
-        network=args.get("network"),
-        permissions_boundary_arn=args.get("permissions_boundary_arn"),
+        kms_key_arn=args.get("kms_key_arn") or None,
+        network=_network(args.get("network")),
+        permissions_boundary_arn=args.get("permissions_boundary_arn") or None,
         log_retention_days=retention,
     )
+
+
+def _network(network: NetworkArgs | None) -> NetworkArgs | None:
+    if network is None or not (network["subnet_ids"] or network["security_group_ids"]):
+        return None
+    for each, other in (
+        ("subnet_ids", "security_group_ids"),
+        ("security_group_ids", "subnet_ids"),
+    ):
+        if not network.get(each):
+            raise ValueError(
+                f"network has {other} and no {each}, and AWS takes them only together: give both."
+            )
+    return network
+
+
+def choice(name: str, value: str, kind: type[Choice]) -> Choice:
+    """Return the member of an enum. Raises ``ValueError`` if there is none of that value."""
+    try:
+        return kind(value)
+    except ValueError as error:
+        raise ValueError(
+            f"{name} is {value!r}, and it may be {' or '.join(kind)}: choose one."
+        ) from error
 
 
 def given(args: Mapping[str, Any], name: str, default: float) -> float:

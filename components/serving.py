@@ -9,7 +9,7 @@ from typing import NotRequired, TypedDict
 import pulumi
 from pulumi_aws import cloudwatch, iam, lambda_, sagemaker
 
-from ._args import NetworkArgs, Shared, given, shared, whole
+from ._args import NetworkArgs, Shared, choice, given, shared, whole
 from ._function import function
 from ._iam import allow, encrypt_volumes, join_network, pull_image, role
 from ._names import NAME_LIMIT, Place, physical_name, place
@@ -23,7 +23,8 @@ DEPLOY_SECONDS = 600
 """Timeout of the deploy controller; its longest work is to wait until an endpoint is deleted."""
 VERSION_SUFFIX = len("-v999999")
 """What the deploy controller appends to the endpoint's name to name models and configs."""
-VARIANT = "AllTraffic"
+VARIANT = "primary"
+"""As the deploy controller calls it, so that an endpoint can change hands without a break."""
 
 
 class EndpointMode(StrEnum):
@@ -93,8 +94,8 @@ class ModelEndpoint(pulumi.ComponentResource):
         self, name: str, args: ModelEndpointArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         common = shared(args)
-        mode = EndpointMode(args.get("mode") or EndpointMode.FOLLOW)
-        pinned = args.get("model_package_arn")
+        mode = choice("mode", args.get("mode") or EndpointMode.FOLLOW, EndpointMode)
+        pinned = args.get("model_package_arn") or None
         if mode is EndpointMode.PINNED and pinned is None:
             raise ValueError(
                 "mode is pinned and model_package_arn is missing: say which version to serve."
@@ -126,7 +127,7 @@ class ModelEndpoint(pulumi.ComponentResource):
 
         cloudwatch.LogGroup(
             f"{name}-endpoint",
-            name=f"/aws/sagemaker/Endpoints/{endpoint_name}",  # where SageMaker will look for it
+            name=plan.log_group,
             retention_in_days=common.log_retention_days,
             kms_key_id=common.kms_key_arn,
             tags=common.tags,
@@ -159,6 +160,11 @@ class _Plan:
     place: Place
     opts: pulumi.ResourceOptions
 
+    @property
+    def log_group(self) -> str:
+        """Where SageMaker writes the endpoint's log; made beforehand, it has a retention."""
+        return f"/aws/sagemaker/Endpoints/{self.endpoint}"
+
     def after(self, *resources: pulumi.Resource) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions.merge(
             self.opts, pulumi.ResourceOptions(depends_on=list(resources))
@@ -167,7 +173,6 @@ class _Plan:
 
 def _execution_role(plan: _Plan) -> tuple[iam.Role, iam.RolePolicy]:
     here = plan.place
-    logs = f"log-group:/aws/sagemaker/Endpoints/{plan.endpoint}:*"
     return role(
         f"{plan.name}-endpoint",
         service="sagemaker.amazonaws.com",
@@ -183,7 +188,7 @@ def _execution_role(plan: _Plan) -> tuple[iam.Role, iam.RolePolicy]:
             allow(
                 "WriteItsLog",
                 ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
-                here.arn("logs", logs),
+                here.arn("logs", f"log-group:{plan.log_group}:*"),
             ),
             allow(
                 "WriteEndpointMetrics",
@@ -330,7 +335,7 @@ def _follow(
             allow(
                 "ReadTheLogOfAFailedVersion",
                 "logs:FilterLogEvents",
-                here.arn("logs", f"log-group:/aws/sagemaker/Endpoints/{plan.endpoint}:*"),
+                [here.arn("logs", f"log-group:{plan.log_group}{each}") for each in ("", ":*")],
             ),
             *encrypt_volumes(common),
         ],

@@ -39,9 +39,8 @@ class TrainingPipelineArgs(TypedDict):
     `TargetColumn`, `TrainingInstanceType`, `MinRocAuc`. What is not given keeps the definition's
     default. A name that the definition does not declare is refused."""
     isolate_training: NotRequired[bool]
-    """Cut the training container off from all networks. Defaults to false, because SageMaker's
-    framework images fetch the script from S3 themselves; true needs an image that brings its own
-    code."""
+    """Cut the training container off from all networks, so that it cannot send data anywhere.
+    Defaults to false, because it then cannot install packages that the model asks for either."""
     kms_key_arn: NotRequired[pulumi.Input[str]]
     """KMS key for the volumes and the output of the jobs. By default AWS's own keys. Instances with
     local NVMe storage refuse it, because they encrypt by themselves."""
