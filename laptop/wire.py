@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qs, unquote
+from urllib.parse import parse_qs
 from xml.etree import ElementTree
 
 from botocore.model import OperationModel, Shape
@@ -101,16 +101,21 @@ def from_json(shape: Shape | None, value: Any) -> Any:
         return value
     kind = shape.type_name
     if kind == "structure" and isinstance(value, dict):
-        names = {wire_name(member, name): name for name, member in shape.members.items()}
-        return {
-            names.get(key, key): from_json(shape.members.get(names.get(key, key)), item)
-            for key, item in value.items()
-        }
+        return renamed(shape.members, value)
     if kind == "list" and isinstance(value, list):
         return [from_json(shape.member, item) for item in value]
     if kind == "map" and isinstance(value, dict):
         return {key: from_json(shape.value, item) for key, item in value.items()}
     return scalar(shape, value) if kind == "blob" and isinstance(value, str) else value
+
+
+def renamed(members: Mapping[str, Shape], document: Mapping[str, Any]) -> dict[str, Any]:
+    """A JSON object by its members' own names; one that is not a member keeps its name."""
+    names = {wire_name(member, name): name for name, member in members.items()}
+    return {
+        names.get(key, key): from_json(members.get(names.get(key, key)), item)
+        for key, item in document.items()
+    }
 
 
 def from_query(shape: Shape, form: Mapping[str, str], prefix: str) -> Any:
@@ -149,22 +154,26 @@ def numbers(form: Mapping[str, str], prefix: str) -> list[int]:
 def from_xml(shape: Shape, element: ElementTree.Element) -> Any:
     """An XML element, whose namespace does not matter."""
     if shape.type_name == "structure":
-        found: dict[str, Any] = {}
-        for name, member in shape.members.items():
-            tag = wire_name(member, name)
-            if member.serialization.get("xmlAttribute"):
-                attribute = tag.partition(":")[2]  # ElementTree spells the prefix out
-                found[name] = next(v for key, v in element.items() if key.endswith(attribute))
-                continue
-            children = [child for child in element if local(child) == tag]
-            if children and member.serialization.get("flattened"):
-                found[name] = [from_xml(member.member, child) for child in children]
-            elif children:
-                found[name] = from_xml(member, children[0])
-        return found
+        return members_of(shape.members, element)
     if shape.type_name == "list":
         return [from_xml(shape.member, child) for child in element]
     return scalar(shape, element.text or "")
+
+
+def members_of(shapes: Mapping[str, Shape], element: ElementTree.Element) -> dict[str, Any]:
+    """The members that are there, each under its own tag or, if it says so, in an attribute."""
+    found: dict[str, Any] = {}
+    for name, member in shapes.items():
+        tag = wire_name(member, name)
+        children = [child for child in element if local(child) == tag]
+        if member.serialization.get("xmlAttribute"):
+            attribute = tag.partition(":")[2]  # ElementTree spells the prefix out
+            found[name] = next(text for key, text in element.items() if key.endswith(attribute))
+        elif children and member.serialization.get("flattened"):
+            found[name] = [from_xml(member.member, child) for child in children]
+        elif children:
+            found[name] = from_xml(member, children[0])
+    return found
 
 
 def local(element: ElementTree.Element) -> str:
@@ -197,7 +206,9 @@ class Route:
 def routes(service: str) -> list[Route]:
     """The operations of a REST service, the most particular first."""
     model = service_model(service)
-    found = [route(model.operation_model(name)) for name in model.operation_names]
+    models = [model.operation_model(name) for name in model.operation_names]
+    # S3 keeps deprecated operations beside their successors, under the same URI.
+    found = [route(one) for one in models if not one.deprecated]
     return sorted(found, key=lambda one: (-len(one.query | one.headers), -len(one.path.pattern)))
 
 
@@ -236,7 +247,7 @@ def read_rest(service: str, request: Request) -> tuple[str, dict[str, Any]] | No
         place = member.serialization.get("location")
         key = wire_name(member, name)
         if place == "uri":
-            found[name] = scalar(member, unquote(matched[key]))
+            found[name] = scalar(member, matched[key])  # ASGI has decoded the path
         elif place == "header" and key.lower() in request.headers:
             text = request.headers[key.lower()]
             found[name] = (
@@ -258,19 +269,20 @@ def read_rest(service: str, request: Request) -> tuple[str, dict[str, Any]] | No
 
 def body_of(model: OperationModel, inside: Mapping[str, Shape], body: bytes) -> dict[str, Any]:
     """The members that travel in the body."""
-    payload = model.input_shape.serialization.get("payload")
     if not body or not inside:
         return {}
-    if payload and inside[payload].type_name == "blob":
+    payload = model.input_shape.serialization.get("payload")
+    kind = inside[payload].type_name if payload else ""
+    if kind == "blob":
         return {} if model.service_model.service_name == "s3" else {payload: body}
+    if kind == "string":
+        return {payload: body.decode()}
     if model.service_model.protocol == "rest-json":
         document = json.loads(body)
-        if payload:
-            return {payload: from_json(inside[payload], document)}
-        names = {wire_name(member, name): name for name, member in inside.items()}
-        return {
-            names.get(key, key): from_json(inside.get(names.get(key, key)), item)
-            for key, item in document.items()
-        }
+        return (
+            {payload: from_json(inside[payload], document)}
+            if payload
+            else renamed(inside, document)
+        )
     root = ElementTree.fromstring(body)  # noqa: S314 - from this machine; expat bounds entities
-    return {payload: from_xml(inside[payload], root)} if payload else {}
+    return {payload: from_xml(inside[payload], root)} if payload else members_of(inside, root)

@@ -6,7 +6,6 @@ laptop/requirements.txt; when that pin moves, ``unpinned`` says which names move
 """
 
 import importlib
-import importlib.util
 import inspect
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -76,14 +75,11 @@ def install(*, endpoint_url: str, workdir: Path) -> tuple[Callable[..., Any], Ca
         raise LaptopError(" ".join(complaints))
     for name in PLAIN:
         extension(name).install()
-    service: Any = None
-    if importlib.util.find_spec("laptop.sagemaker.service"):
-        service = sagemaker.install(endpoint_url=endpoint_url, workdir=workdir)
+    service = sagemaker.install(endpoint_url=endpoint_url, workdir=workdir)
     strictness.install()  # last: it stands before every handler
 
     def shut_down() -> None:
-        if service:
-            service.shutdown()
+        service.shutdown()
         lambda_runtime.reset()
 
     return app, shut_down

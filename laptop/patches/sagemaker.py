@@ -13,7 +13,6 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import unquote
 
 from ministack import app
 from ministack.core import iam_actions, router
@@ -58,7 +57,8 @@ log = logging.getLogger(__name__)
 class Service(Protocol):
     """What is mounted."""
 
-    operations: frozenset[str]
+    @property
+    def operations(self) -> frozenset[str]: ...
 
     def call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]: ...
 
@@ -135,7 +135,7 @@ def answer(
     endpoint = INVOCATION.fullmatch(path)
     try:
         if endpoint:
-            return service.invoke(unquote(endpoint[1]), body, headers)
+            return service.invoke(endpoint[1], body, headers)
         operation, request = operation_of(headers), document(body)
         if operation not in service.operations:
             raise AwsError(
@@ -181,7 +181,7 @@ def resource_arn(service: Service, path: str, headers: Mapping[str, str], body: 
     endpoint = INVOCATION.fullmatch(path)
     try:
         if endpoint:
-            request = {"EndpointName": unquote(endpoint[1])}
+            request = {"EndpointName": endpoint[1]}
             return service.resource_arn("InvokeEndpoint", request)
         return service.resource_arn(operation_of(headers), document(body))
     except (AwsError, KeyError):

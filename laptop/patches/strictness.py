@@ -48,8 +48,6 @@ QUERY = frozenset({"iam", "sns", "sts"})
 
 def install() -> None:
     for service, model in MODELS.items():
-        if service not in app.SERVICE_HANDLERS:
-            continue
         app.SERVICE_HANDLERS[service] = checked(service, model, app.SERVICE_HANDLERS[service])
 
 
