@@ -23,8 +23,9 @@ class DataSet:
 
     @property
     def features(self) -> pd.DataFrame:
-        """The table without its target: what a caller of the endpoint sends."""
-        return self.frame.drop(columns=self.target)
+        """What a caller sends: no target, and not the attribute that the model may not use."""
+        unseen = [name for name in (self.target, self.protected) if name is not None]
+        return self.frame.drop(columns=unseen)
 
 
 def arrests() -> DataSet:

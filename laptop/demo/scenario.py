@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from botocore.exceptions import ClientError
 
 from ..engine import Engine, load_config
 from ..errors import LaptopError
@@ -67,17 +68,21 @@ class Scenario:
         """Every chapter, then the end: what was provisioned is destroyed, whatever happened."""
         try:
             self._grow()
+        except (LaptopError, ClientError) as error:
+            self._story.tell("demo", f"stops here: {error}")
+            raise LaptopError(f"The demo stopped at {self._story.chapter!r}: {error}") from error
         finally:
-            self._story.open("destroy: everything is torn down")
-            self._engine.destroy()
-            self.facts.left = inventory(self._session)
-            self._story.tell(
-                "you", f"destroyed; left in the account: {self.facts.left or 'nothing'}"
-            )
-            self._story.close()
+            self._destroy()
         if self.facts.left:
             raise LaptopError(f"destroy left behind: {', '.join(self.facts.left)}.")
         return self.facts
+
+    def _destroy(self) -> None:
+        self._story.open("destroy: everything is torn down")
+        self._engine.destroy()
+        self.facts.left = inventory(self._session)
+        self._story.tell("you", f"destroyed; left in the account: {self.facts.left or 'nothing'}")
+        self._story.close()
 
     def _grow(self) -> None:
         self._story.open("provision: __main__.py, as `pulumi up` would")
@@ -222,3 +227,13 @@ class Scenario:
             if time.monotonic() > deadline:
                 raise LaptopError(f"Waited {seconds:.0f} s for {what}, which did not come.")
             time.sleep(0.3)
+
+
+def push_code(pipelines: Path) -> None:
+    """Change a hyperparameter of the model in a copy of ``pipelines/``."""
+    script = pipelines / "model" / "train.py"
+    before = script.read_text()
+    after = before.replace("learning_rate=0.05", "learning_rate=0.08")
+    if after == before:
+        raise LaptopError(f"{script.name} has no learning_rate=0.05 to change: update the demo.")
+    script.write_text(after)
