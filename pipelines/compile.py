@@ -11,6 +11,8 @@ import sys
 import warnings
 from typing import Any
 
+from .check import problems
+
 
 def compiled() -> dict[str, Any]:
     """The definition as the SDK makes it, without what is null."""
@@ -26,8 +28,13 @@ def compiled() -> dict[str, Any]:
     return {key: value for key, value in definition.items() if value is not None}
 
 
-def main() -> None:
-    print(json.dumps(compiled(), sort_keys=True, separators=(",", ":")))
+def main() -> int:
+    definition = compiled()
+    if found := problems(definition):
+        print("AWS would refuse it:", *found, sep="\n- ", file=sys.stderr)
+        return 1
+    print(json.dumps(definition, sort_keys=True, separators=(",", ":")))
+    return 0
 
 
 if __name__ == "__main__":

@@ -95,8 +95,6 @@ PARAMETERS = [
 # bootstrap.py sees to the packages. `$@` are the job's arguments.
 UNPACK_AND_RUN = 'cd "$0" && tar -xzf sourcedir.tar.gz && exec python3 bootstrap.py "$@"'
 
-Text = str | PipelineVariable
-
 # A reused step costs nothing and gives the same answer: its inputs are pinned by content.
 CACHE = CacheConfig(enable_caching=True, expire_after="P30D")
 JOB_RETRIES = [
@@ -175,7 +173,7 @@ def _prepare(session: PipelineSession) -> ProcessingStep:
     )
 
 
-class _TrainingStep(TrainingStep):
+class _TrainingStep(TrainingStep):  # type: ignore[misc]  # the SDK ships no types
     """A training step whose role, volume and time limit are parameters too.
 
     SageMaker takes references for them, but ModelTrainer validates them as plain values.
@@ -385,7 +383,7 @@ def _code_input() -> ProcessingInput:
     return _input("code", _code_uri())
 
 
-def _input(name: str, uri: Text) -> ProcessingInput:
+def _input(name: str, uri: PipelineVariable) -> ProcessingInput:
     return ProcessingInput(
         input_name=name,
         s3_input=ProcessingS3Input(

@@ -51,7 +51,7 @@ def model(numeric: list[str], categorical: list[str], seed: int) -> Pipeline:
         early_stopping=False,
         learning_rate=0.05,
         max_iter=100,
-        max_leaf_nodes=15,
+        max_leaf_nodes=4,
         random_state=seed,
     )
     return Pipeline([("columns", columns), ("trees", trees)])

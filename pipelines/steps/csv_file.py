@@ -1,56 +1,75 @@
-"""One uploaded file, read as CSV (RFC 4180: comma, double quotes, a header) in UTF-8."""
+"""One uploaded file, read as CSV (RFC 4180: commas, double quotes, a header) in UTF-8."""
 
 import csv
 import io
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
 from .anomaly import Anomaly
 
+_WITH_ROWS = "a CSV file with a header and rows"
+
 
 @dataclass(frozen=True)
 class CsvFile:
-    """`rows`: one text column for each name of the header; NaN for what pandas reads as missing."""
+    """`rows`: one column of text for each name of the header; NaN for what pandas takes as missing.
+
+    Of a file with `anomalies`, the rows that could be read, so that their values are judged too.
+    """
 
     name: str
     rows: pd.DataFrame
+    anomalies: tuple[Anomaly, ...] = ()
 
 
-def read_csv(name: str, content: bytes) -> CsvFile | Anomaly:
-    """The file, or the first rule that it breaks as a CSV file."""
-    if not content.strip():
-        return Anomaly(name, "", "a CSV file with a header and rows", "empty")
+def read_csv(name: str, content: bytes) -> CsvFile:
+    """The file, with what breaks the rules of CSV files in it."""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        byte = content[error.start : error.start + 1].hex()
-        return Anomaly(name, "", "text in UTF-8", f"byte 0x{byte} at position {error.start}")
+        byte = content[error.start]
+        return _unreadable(name, "text in UTF-8", f"byte {byte:#04x} at position {error.start}")
     if (position := text.find("\0")) >= 0:
-        return Anomaly(name, "", "text in UTF-8", f"a NUL character at position {position}")
-    return _broken_rule(name, text) or CsvFile(
-        name, pd.read_csv(io.StringIO(text), dtype=str, skip_blank_lines=True)
-    )
-
-
-def _broken_rule(name: str, text: str) -> Anomaly | None:
+        return _unreadable(name, "text", f"a NUL character at position {position}")
+    if not text.strip():
+        return _unreadable(name, _WITH_ROWS, "empty")
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
-        header = next(reader, [])
-        repeated = [column for column, count in Counter(header).items() if count > 1]
-        if repeated:
-            return Anomaly(name, repeated[0], "named once in the header", "named more than once")
-        if unnamed := [index + 1 for index, column in enumerate(header) if not column.strip()]:
-            return Anomaly(
-                name, "", "named in every column of the header", f"empty at {unnamed[0]}"
-            )
-        rows = 0
-        for row in reader:
-            if row and len(row) != len(header):
-                fields = f"{len(row)} at line {reader.line_num}"
-                return Anomaly(name, "", f"of {len(header)} fields in every row", fields)
-            rows += bool(row)
+        header, *records = ((reader.line_num, fields) for fields in reader if fields)
     except csv.Error as error:
-        return Anomaly(name, "", "CSV", f"not so at line {reader.line_num}: {error}")
-    return None if rows else Anomaly(name, "", "a CSV file with a header and rows", "without rows")
+        return _unreadable(name, "CSV", f"not so at line {reader.line_num}: {error}")
+    columns = header[1]
+    anomalies = list(_header_anomalies(name, columns))
+    if not records:
+        anomalies.append(Anomaly(name, "", _WITH_ROWS, "without rows"))
+    if anomalies:
+        return CsvFile(name, pd.DataFrame(), tuple(anomalies))
+    ragged = [(line, fields) for line, fields in records if len(fields) != len(columns)]
+    if ragged:
+        line, fields = ragged[0]
+        more = f", and {len(ragged) - 1} rows more" if len(ragged) > 1 else ""
+        rule = f"of {len(columns)} fields in every row"
+        anomalies.append(Anomaly(name, "", rule, f"{len(fields)} at line {line}{more}"))
+        text = _csv([columns, *(fields for _, fields in records if len(fields) == len(columns))])
+    return CsvFile(name, pd.read_csv(io.StringIO(text), dtype=str), tuple(anomalies))
+
+
+def _unreadable(name: str, rule: str, value: str) -> CsvFile:
+    return CsvFile(name, pd.DataFrame(), (Anomaly(name, "", rule, value),))
+
+
+def _header_anomalies(name: str, columns: Sequence[str]) -> Iterator[Anomaly]:
+    for column, count in Counter(columns).items():
+        if not column.strip():
+            yield Anomaly(name, "", "named in every column of the header", "empty in one")
+        elif count > 1:
+            yield Anomaly(name, column, "once in the header", f"there {count} times")
+
+
+def _csv(records: Sequence[Sequence[str]]) -> str:
+    text = io.StringIO()
+    csv.writer(text).writerows(records)
+    return text.getvalue()

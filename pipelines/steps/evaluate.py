@@ -52,6 +52,7 @@ def main(arguments: argparse.Namespace) -> None:
     loss = best.loss(metrics["roc_auc"])
     refused = reasons(metrics, gaps["gap"], loss, **thresholds)
     lock = environment_lock(ROOT)
+    digest = {"sha256": candidate.sha256, "version_id": candidate.version_id}
     evaluation = {
         "metrics": metrics,
         "fairness": gaps,
@@ -61,7 +62,7 @@ def main(arguments: argparse.Namespace) -> None:
             "reasons": list(refused),
             "message": "; ".join(refused),
         },
-        "artifact": {"sha256": candidate.sha256, "version_id": candidate.version_id},
+        "artifact": digest,
         "environment_lock": lock,
         "columns": {
             "target": metadata_value(target),
@@ -87,7 +88,7 @@ def main(arguments: argparse.Namespace) -> None:
         "environment": {"lock": lock, "installed": installed(ROOT)},
         "execution_arn": arguments.execution,
         "training_job": arguments.training_job,
-        "artifact": {"uri": candidate.uri, **evaluation["artifact"]},
+        "artifact": {"uri": candidate.uri, **digest},
         "metrics": metrics,
         "fairness": gaps,
         "champion": evaluation["champion"],
