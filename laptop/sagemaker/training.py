@@ -13,7 +13,7 @@ from typing import Any
 
 from .archives import ArchiveError, pack, unpack
 from .container import HOST, Command, OptMl, RefusedError
-from .storage import Storage, TransferError, parse
+from .storage import Storage, TransferError
 
 KIND = "Training"
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
@@ -209,10 +209,11 @@ def _resources(instance: str) -> dict[str, Any]:
 
 
 def _bring_code(uri: str, home: Path, opt_ml: OptMl, storage: Storage) -> None:
+    """Unpack the code, from S3 or (the only way under network isolation) from a channel."""
+    from_s3 = uri.startswith("s3://")
     archive = home / "sourcedir.tar.gz"
-    archive.write_bytes(storage.read(uri))
     try:
+        archive.write_bytes(storage.read(uri) if from_s3 else opt_ml.path(uri).read_bytes())
         unpack(archive, opt_ml.root / "code")
-    except ArchiveError as error:
-        bucket, key = parse(uri)
-        raise TransferError(f"Code {key} in bucket {bucket}: {error}") from error
+    except (ArchiveError, FileNotFoundError) as error:
+        raise TransferError(f"Code {uri}: {error}") from error
