@@ -105,8 +105,8 @@ def value_of(key: str, text: str | None, kind: Any) -> Any:
     """The value of a setting. Raises ``ValueError`` if it is missing or not of its kind."""
     if text is None:
         raise ValueError(
-            f"{key} is not set, and its default in Pulumi.yaml was not read: run pulumi beside "
-            f"Pulumi.yaml, or set it with pulumi config set {key}."
+            f"{key} is not set: choose a value with pulumi config set {key}, or run pulumi beside "
+            "Pulumi.yaml, which has the defaults."
         )
     what, read = KINDS[kind]
     try:

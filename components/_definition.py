@@ -7,7 +7,7 @@ parameter of the definition is one; structures and lists cannot be, so they are 
 
 import copy
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 PER_RUN = frozenset({"SnapshotId", "CodeVersion"})
@@ -21,10 +21,12 @@ _READ: Mapping[str, Callable[[str], Any]] = {
 }
 
 
-def check(definition: str, parameters: Mapping[str, Any]) -> None:
-    """Refuse parameters that the definition does not declare, or whose values do not fit.
+def check(definition: str, parameters: Mapping[str, Any], own: Collection[str] = ()) -> None:
+    """Refuse parameters that do not fit the definition, before anything is made.
 
-    Values that are not known yet (anything but ``str``) are not looked at. Raises ``ValueError``.
+    ``parameters`` are what the user gives, ``own`` the names of those that the component adds. A
+    name must be declared, a value must fit its type (those not known yet, anything but ``str``, are
+    not looked at), and a parameter without a default must be given. Raises ``ValueError``.
     """
     declared = {each["Name"]: each for each in _read(definition).get("Parameters", [])}
     for name, value in parameters.items():
@@ -32,13 +34,25 @@ def check(definition: str, parameters: Mapping[str, Any]) -> None:
             raise ValueError(
                 f"parameters has {name}, and each run is given its own: remove it from parameters."
             )
+        if name in own:
+            raise ValueError(
+                f"parameters has {name}, and the component sets it: remove it from parameters."
+            )
         if name not in declared:
             raise ValueError(
                 f"parameters has {name!r}, and the definition declares only "
-                f"{', '.join(sorted(declared.keys() - PER_RUN))}: correct the name."
+                f"{', '.join(sorted(declared.keys() - PER_RUN - set(own)))}: correct the name."
             )
         if isinstance(value, str):
             _value(declared[name], value)
+    for name, parameter in declared.items():
+        if not (
+            name in PER_RUN or name in own or name in parameters or "DefaultValue" in parameter
+        ):
+            raise ValueError(
+                f"parameters has no {name}, and the definition has no default for it: add it to "
+                "parameters."
+            )
 
 
 def bind(
@@ -54,19 +68,13 @@ def bind(
 
     ``defaults`` become the default values of the parameters of that name; names that the definition
     does not declare are left out. The network, the key and the isolation are put into every
-    processing and training step. Raises ``ValueError`` if the definition is not JSON, a value does
-    not fit its parameter's type, or a parameter other than ``PER_RUN`` is left without a value.
+    processing and training step. Raises ``ValueError`` as ``check`` does.
     """
     bound = copy.deepcopy(_read(definition))
     for parameter in bound.get("Parameters", []):
         name = parameter["Name"]
         if name in defaults:
             parameter["DefaultValue"] = _value(parameter, defaults[name])
-        if name not in PER_RUN and "DefaultValue" not in parameter:
-            raise ValueError(
-                f"The pipeline's parameter {name} has no value: give it one in parameters, or a "
-                "default in the definition."
-            )
     network = {"Subnets": list(subnets), "SecurityGroupIds": list(security_groups)}
     for step in _steps(bound.get("Steps", [])):
         arguments = step["Arguments"]

@@ -13,6 +13,9 @@ from ._iam import allow, encrypt_volumes, join_network, pull_image, role
 from ._names import physical_name, place
 
 
+OWN_PARAMETERS = ("ArtifactBucket", "Image", "ModelPackageGroupName", "RoleArn")
+
+
 class TrainingPipelineArgs(TypedDict):
     """What a TrainingPipeline needs, and what else it can be told."""
 
@@ -37,7 +40,8 @@ class TrainingPipelineArgs(TypedDict):
     parameters: NotRequired[Mapping[str, pulumi.Input[str]]]
     """Default values of the definition's parameters, by name, numbers as text: for example
     `TargetColumn`, `TrainingInstanceType`, `MinRocAuc`. What is not given keeps the definition's
-    default. A name that the definition does not declare is refused."""
+    default, and must be given if there is none. A name that the definition does not declare is
+    refused."""
     isolate_training: NotRequired[bool]
     """Cut the training container off from all networks, so that it cannot send data anywhere.
     Defaults to false, because it then cannot install packages that the model asks for either."""
@@ -68,7 +72,7 @@ class TrainingPipeline(pulumi.ComponentResource):
         common = shared(args)
         parameters = args.get("parameters") or {}
         if isinstance(args["definition"], str):
-            check(args["definition"], parameters)
+            check(args["definition"], parameters, own=OWN_PARAMETERS)
         pipeline_name = physical_name(name)
         super().__init__("perennial-mlops:index:TrainingPipeline", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
