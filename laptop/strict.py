@@ -1,6 +1,6 @@
-"""What AWS refuses and botocore lets through: ``pattern``, ``min``, ``max`` and ``enum``.
+"""What AWS refuses and botocore lets through: ``pattern``, ``max`` and ``enum``, and more.
 
-botocore checks types, required and unknown members on the client and leaves the rest to the
+botocore checks types, minima, required and unknown members on the client and leaves the rest to the
 service. ``problems`` checks all of it against botocore's own service model. Added to the model are
 a few rules (``RULES``) that only the API reference states.
 """
