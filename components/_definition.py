@@ -5,7 +5,6 @@ the arguments of a step are those of CreateProcessingJob and CreateTrainingJob. 
 parameter of the definition is one; structures and lists cannot be, so they are put in here.
 """
 
-import copy
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
@@ -57,7 +56,8 @@ def check(definition: str, parameters: Mapping[str, Any], own: Collection[str] =
 
 def bind(
     definition: str,
-    defaults: Mapping[str, str],
+    parameters: Mapping[str, str],
+    own: Mapping[str, str],
     *,
     subnets: Sequence[str] = (),
     security_groups: Sequence[str] = (),
@@ -66,15 +66,17 @@ def bind(
 ) -> str:
     """Return the definition for one environment, as JSON with sorted keys.
 
-    ``defaults`` become the default values of the parameters of that name; names that the definition
-    does not declare are left out. The network, the key and the isolation are put into every
-    processing and training step. Raises ``ValueError`` as ``check`` does.
+    ``parameters`` and ``own`` become default values of the definition's parameters; those of
+    ``own`` that it does not declare are left out. The network and the key are put into every
+    processing and training step, the isolation into training steps. Raises ``ValueError`` as
+    ``check`` does.
     """
-    bound = copy.deepcopy(_read(definition))
+    check(definition, parameters, own)
+    bound = _read(definition)
+    values = {**parameters, **own}
     for parameter in bound.get("Parameters", []):
-        name = parameter["Name"]
-        if name in defaults:
-            parameter["DefaultValue"] = _value(parameter, defaults[name])
+        if parameter["Name"] in values:
+            parameter["DefaultValue"] = _value(parameter, values[parameter["Name"]])
     network = {"Subnets": list(subnets), "SecurityGroupIds": list(security_groups)}
     for step in _steps(bound.get("Steps", [])):
         arguments = step["Arguments"]

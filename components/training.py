@@ -12,7 +12,6 @@ from ._definition import bind, check
 from ._iam import allow, encrypt_volumes, join_network, pull_image, role
 from ._names import physical_name, place
 
-
 OWN_PARAMETERS = ("ArtifactBucket", "Image", "ModelPackageGroupName", "RoleArn")
 
 
@@ -212,13 +211,13 @@ class TrainingPipeline(pulumi.ComponentResource):
             pipeline_description=f"Prepares, trains, evaluates, gates and registers for {name}.",
             pipeline_definition=pulumi.Output.all(
                 definition=args["definition"],
-                defaults=pulumi.Output.all(
-                    **parameters,
-                    ArtifactBucket=artifacts,
-                    Image=args["image"],
-                    ModelPackageGroupName=group,
-                    RoleArn=training.arn,
-                ),
+                parameters=parameters,
+                own={
+                    "ArtifactBucket": artifacts,
+                    "Image": args["image"],
+                    "ModelPackageGroupName": group,
+                    "RoleArn": training.arn,
+                },
                 subnets=common.network["subnet_ids"] if common.network else [],
                 security_groups=common.network["security_group_ids"] if common.network else [],
                 kms_key_arn=common.kms_key_arn,
