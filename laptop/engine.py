@@ -65,7 +65,7 @@ class Record:
     @property
     def handler(self) -> Handler:
         """What creates and deletes it; only for a resource that is not a component."""
-        return resources.handler(self.registration.type)
+        return resources.handler_of(self.registration.type)
 
 
 @dataclass(frozen=True)
@@ -355,7 +355,7 @@ class _Deployment:
 
 def _checked(registration: Registration, record: Record | None) -> tuple[Handler, Properties]:
     """The handler of a resource, and its inputs as the provider completes them."""
-    handler = resources.handler(registration.type)
+    handler = resources.handler_of(registration.type)
     inputs = dict(registration.inputs)
     old = record.inputs if record else None
     for name in registration.ignore_changes:

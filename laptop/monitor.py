@@ -24,7 +24,8 @@ from pulumi.runtime.stack import run_in_stack
 from .errors import LaptopError
 from .resources.shape import Properties
 
-Program = Path | Callable[[], None]
+Program = Path | Callable[[], object]
+"""A file that is run as ``__main__``, or a function."""
 
 _log = logging.getLogger(__name__)
 _STACK_TYPE = "pulumi:pulumi:Stack"

@@ -1,6 +1,6 @@
 """Resource types of pulumi_aws 7.51, as calls to AWS: one module a service.
 
-``handler`` finds the one of a type, ``invoke`` answers a function of the provider.
+``handler_of`` finds the one of a type, ``invoke`` answers a function of the provider.
 """
 
 from ..errors import LaptopError
@@ -46,7 +46,7 @@ HANDLERS: dict[str, Handler] = {handler.type: handler for handler in _HANDLERS}
 """Every type that the laptop AWS knows, by its token."""
 
 
-def handler(type_: str) -> Handler:
+def handler_of(type_: str) -> Handler:
     """The handler of a type token. Raises LaptopError for a type that has none."""
     if type_ in HANDLERS:
         return HANDLERS[type_]

@@ -391,26 +391,14 @@ def with_tags(tags: dict[str, str]) -> Properties:
 
 def is_gone(error: ClientError) -> bool:
     """Whether AWS says that what was asked for does not exist."""
-    code = str(error.response["Error"].get("Code", ""))
-    message = str(error.response["Error"].get("Message", ""))
-    return (
-        code in _GONE
-        or code.startswith(("NoSuch", "NotFound", "ResourceNotFound"))
-        # SageMaker has no error of its own for most kinds: a ValidationException that says so.
-        or (code == "ValidationException" and message.startswith("Could not find"))
-    )
+    said = error.response["Error"]
+    code, message = str(said.get("Code")), str(said.get("Message"))
+    if code == "ValidationException":  # SageMaker, which has no error of its own for most kinds
+        return message.startswith("Could not find") or message.endswith("does not exist.")
+    return code in _GONE or code.startswith("NoSuch") or "NotFound" in code
 
 
-_GONE = frozenset(
-    {
-        "404",
-        "AWS.SimpleQueueService.NonExistentQueue",
-        "OwnershipControlsNotFoundError",
-        "QueueDoesNotExist",
-        "ResourceNotFound",
-        "ServerSideEncryptionConfigurationNotFoundError",
-    }
-)
+_GONE = frozenset({"404", "AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"})
 
 
 def _read(value: Any) -> Any:

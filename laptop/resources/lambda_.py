@@ -215,6 +215,7 @@ class EventSourceMapping(Handler):
         return outputs | {
             "arn": f"{prefix}:event-source-mapping:{outputs['id']}",
             "functionArn": f"{prefix}:function:{inputs['functionName']}",
+            "lastModified": "1970-01-01T00:00:00+00:00",
             "uuid": outputs["id"],
         }
 
@@ -246,6 +247,8 @@ class EventSourceMapping(Handler):
 
     def observed(self, answer: Mapping[str, Any]) -> Properties:
         found = super().observed(answer)
+        if "LastModified" in answer:
+            found["lastModified"] = answer["LastModified"].isoformat()
         return found | ({"id": found["uuid"]} if "uuid" in found else {})
 
     def settle(self, cloud: Cloud, outputs: Properties) -> Properties:

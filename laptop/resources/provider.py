@@ -4,6 +4,7 @@ import importlib
 import inspect
 import re
 import typing
+import warnings
 from functools import cache
 from typing import Any
 
@@ -18,7 +19,10 @@ def resource_class(type_: str) -> Any | None:
     if match is None:
         return None
     module = "lambda_" if match[1] == "lambda" else match[1]
-    found = getattr(getattr(pulumi_aws, module, None), match[2], None)
+    with warnings.catch_warnings():
+        # Importing a module of pulumi_aws warns of every deprecated type in it.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        found = getattr(getattr(pulumi_aws, module, None), match[2], None)
     return found if getattr(found, "pulumi_type", None) == type_ else None
 
 
