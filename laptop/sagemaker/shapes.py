@@ -46,6 +46,8 @@ def problems(operation: str, request: Mapping[str, Any], given_later: Mapping[st
 def _fill(value: Any, shape: Any, path: str, misplaced: list[str]) -> Any:
     """The value with a sample of the right type in place of every reference."""
     if is_reference(value):
+        if shape.type_name == "string":
+            return "reference".ljust(shape.metadata.get("min", 0), "-")
         if shape.type_name in SAMPLES:
             return SAMPLES[shape.type_name]
         misplaced.append(f"{path}: a reference cannot stand for a {shape.type_name}")
@@ -71,7 +73,6 @@ def _fill(value: Any, shape: Any, path: str, misplaced: list[str]) -> Any:
 
 
 SAMPLES: Mapping[str, Any] = {
-    "string": "reference",
     "integer": 1,
     "long": 1,
     "float": 1.0,
