@@ -7,7 +7,6 @@ its parent. What ministack lacks is added by ``laptop.patches``.
 import asyncio
 import contextlib
 import json
-import logging
 import os
 import shutil
 import signal
@@ -23,6 +22,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import boto3
+import botocore.session
 import psutil
 
 from . import ACCOUNT, REGION
@@ -37,6 +37,8 @@ SERVICES = "s3,sqs,sns,events,lambda,iam,sts,kms,logs,monitoring,ssm,secretsmana
 
 START_SECONDS = 60.0
 STOP_SECONDS = 10.0
+
+KEEPS = "keep"
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -80,8 +82,8 @@ def listen(port: int) -> socket.socket:
 
 
 def environment(port: int, workdir: Path) -> None:
-    """Settings of ministack; nothing of the developer's own AWS settings reaches a function."""
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
+    """Settings of ministack; nothing of the developer's own settings reaches a function."""
+    for name in [name for name in os.environ if name.startswith(("AWS_", "PYTHON"))]:
         del os.environ[name]
     temporary = workdir / "tmp"
     temporary.mkdir(parents=True, exist_ok=True)
@@ -145,8 +147,9 @@ async def run(
         await hypercorn_serve(app, config, shutdown_trigger=stop.wait)
     finally:
         announcement.cancel()
+        below = list(descendants(os.getpid()))  # an orphan of a worker that ends is not seen later
         await asyncio.to_thread(shut_down)
-        await asyncio.to_thread(end_descendants)
+        end([*below, *descendants(os.getpid())])
 
 
 async def announce(port: int, ready: Callable[[int], None] | None) -> None:
@@ -173,24 +176,40 @@ def await_parent(loop: asyncio.AbstractEventLoop, request_stop: Callable[[], Non
 def end_anyway() -> None:
     """The last resort of a shutdown that hangs."""
     time.sleep(STOP_SECONDS)
-    end_descendants()
+    end(list(descendants(os.getpid())))
     os._exit(1)
 
 
-def end_descendants() -> None:
-    """Kill every process below this one."""
-    left = psutil.Process().children(recursive=True)
-    for process in left:
+def descendants(pid: int) -> Iterator[psutil.Process]:
+    """Every process below ``pid``."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        yield from psutil.Process(pid).children(recursive=True)
+
+
+def end(processes: list[psutil.Process]) -> None:
+    """Kill those of the processes that still run."""
+    for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-    psutil.wait_procs(left, timeout=3)
+    psutil.wait_procs(processes, timeout=3)
 
 
 class Session(boto3.Session):  # type: ignore[misc]  # boto3 ships no types
-    """A boto3 session whose clients and resources reach the laptop AWS."""
+    """A boto3 session of the root user whose clients and resources reach the laptop AWS."""
 
-    def __init__(self, endpoint_url: str, **credentials: str) -> None:
-        super().__init__(region_name=REGION, **credentials)
+    def __init__(self, endpoint_url: str) -> None:
+        # Neither AWS_PROFILE nor a configuration file has a say.
+        settings = {
+            "profile": (None, None, None, None),
+            "config_file": (None, None, os.devnull, None),
+            "credentials_file": (None, None, os.devnull, None),
+        }
+        super().__init__(
+            aws_access_key_id=ROOT_KEY,
+            aws_secret_access_key=ROOT_KEY,
+            region_name=REGION,
+            botocore_session=botocore.session.Session(session_vars=settings),
+        )
         self._endpoint_url = endpoint_url
 
     def client(self, service_name: str, *arguments: Any, **settings: Any) -> Any:
@@ -220,9 +239,10 @@ class LaptopAWS:
 
     def __enter__(self) -> Self:
         self.workdir.mkdir(parents=True, exist_ok=True)
+        fate = KEEPS if self._keeps_workdir else "temporary"
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own module under our interpreter
-                [sys.executable, "-m", "laptop.server", str(self._port), str(self.workdir)],
+                [sys.executable, "-m", "laptop.server", str(self._port), str(self.workdir), fate],
                 cwd=REPOSITORY,  # how `-m` finds this package, without PYTHONPATH in every function
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -259,9 +279,7 @@ class LaptopAWS:
 
     def session(self) -> boto3.Session:
         """A session of the account's root user."""
-        return Session(
-            self.endpoint_url, aws_access_key_id=ROOT_KEY, aws_secret_access_key=ROOT_KEY
-        )
+        return Session(self.endpoint_url)
 
     def client(self, service_name: str) -> Any:
         """A boto3 client of the account's root user."""
@@ -286,9 +304,7 @@ class LaptopAWS:
                 except subprocess.TimeoutExpired:
                     process.kill()
                     process.wait()
-            for one in below:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    one.kill()
+            end(below)
         if not self._keeps_workdir:
             shutil.rmtree(self.workdir, ignore_errors=True)
 
@@ -315,21 +331,21 @@ class LaptopAWS:
         return self.log_path.read_text(errors="replace")[-1000:].strip() or "(nothing)"
 
 
-def descendants(pid: int) -> Iterator[psutil.Process]:
-    """Every process below ``pid``."""
-    with contextlib.suppress(psutil.NoSuchProcess):
-        yield from psutil.Process(pid).children(recursive=True)
-
-
-def main(port: int, workdir: Path) -> None:
+def main(port: int, workdir: Path, keeps: bool) -> None:
     """The child process of ``LaptopAWS``: answers with one JSON line, then serves."""
-    logging.captureWarnings(True)
-    say: Callable[[dict[str, Any]], None] = lambda answer: print(json.dumps(answer), flush=True)  # noqa: E731
     try:
-        serve(port, workdir, ready=lambda port: say({"port": port}), parent_watch=True)
+        serve(port, workdir, ready=lambda port: say(port=port), parent_watch=True)
     except LaptopError as error:
-        say({"error": str(error)})
+        say(error=str(error))
+    finally:
+        if not keeps:  # the parent may be gone
+            shutil.rmtree(workdir, ignore_errors=True)
+
+
+def say(**answer: Any) -> None:
+    """One line to the parent."""
+    print(json.dumps(answer), flush=True)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), Path(sys.argv[2]))
+    main(int(sys.argv[1]), Path(sys.argv[2]), keeps=sys.argv[3] == KEEPS)
