@@ -8,6 +8,8 @@ ifeq ($(strip $(UV_DEFAULT_INDEX)),)
 unexport UV_DEFAULT_INDEX
 endif
 export UV_PYTHON_DOWNLOADS := never
+# Compiled modules are kept: without them every start of a step imports its libraries from source, seconds each time.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo laptop test test-all check format setup lock clean
 
@@ -68,5 +70,5 @@ $(UV):
 	@$(UV) venv --quiet --clear --python 3.12 .venv-steps 2>/dev/null || { \
 	  echo "  no Python 3.12 here, which the image has: the steps run under $$($(PYTHON) -V), with the nearest pins that it can install"; \
 	  $(UV) venv --quiet --clear --python '$(PYTHON)' .venv-steps; }
-	@$(UV) pip install --quiet --python .venv-steps/bin/python -r pipelines/image-requirements.txt -r pipelines/requirements.txt
+	@$(UV) pip install --quiet --compile-bytecode --python .venv-steps/bin/python -r pipelines/image-requirements.txt -r pipelines/requirements.txt
 	@touch $@
