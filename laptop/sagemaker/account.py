@@ -8,7 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import botocore.config
-import botocore.session
+
+from . import shapes
+
+_CREATING = threading.Lock()
+"""botocore: a client is safe to share between threads, the session that creates it is not."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +34,6 @@ class Account:
     changed: threading.Condition = field(default_factory=threading.Condition)
     """Guards all state of the service; notified at every change of a status."""
 
-    _session: Any = field(default_factory=botocore.session.Session)
-    _creating: threading.Lock = field(default_factory=threading.Lock)
-
     def arn(self, kind: str, name: str) -> str:
         """The ARN of a resource, for instance ``("endpoint", "churn")``."""
         return f"arn:aws:sagemaker:{self.region}:{self.id}:{kind}/{name}"
@@ -50,8 +51,8 @@ class Account:
     def client(self, service: str, role_arn: str) -> Any:
         """A client of the laptop AWS that acts as a role."""
         keys = self.credentials(role_arn)
-        with self._creating:  # botocore: a client is safe to share between threads, a session not
-            return self._session.create_client(
+        with _CREATING:
+            return shapes.session().create_client(
                 service,
                 region_name=self.region,
                 endpoint_url=self.endpoint_url,

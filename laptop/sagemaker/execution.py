@@ -90,6 +90,7 @@ class Execution:
         """A step's job exists."""
         with self._account.changed:
             self.steps[step.name]["Metadata"] = metadata
+            self._account.changed.notify_all()
 
     def run(self, steps: Steps, variables: Mapping[str, str], storage: Storage) -> None:
         """Run every step that may run; the status says how it ended.

@@ -40,10 +40,9 @@ def listed(
         )
     ]
     by_time = request.get("SortBy", "CreationTime") == "CreationTime"
-    chosen.sort(
-        key=lambda record: record[time] if by_time else record.get(name, ""),
-        reverse=request.get("SortOrder", order) == "Descending",
-    )
+    chosen.sort(key=lambda record: record[time] if by_time else record.get(name, ""))
+    if request.get("SortOrder", order) == "Descending":
+        chosen.reverse()  # also those of one moment, so that the newest comes first
     return cut(chosen, request)
 
 

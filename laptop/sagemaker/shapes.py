@@ -11,9 +11,15 @@ from .references import is_reference
 
 
 @cache
+def session() -> Any:
+    """The botocore session of this package; it reads each service model once."""
+    return botocore.session.Session()
+
+
+@cache
 def model() -> Any:
     """The service model of SageMaker."""
-    return botocore.session.Session().get_service_model("sagemaker")
+    return session().get_service_model("sagemaker")
 
 
 def response(operation: str, record: Mapping[str, Any]) -> dict[str, Any]:
