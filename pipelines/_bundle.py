@@ -14,7 +14,8 @@ from ._cache import write_atomically
 # What the steps share with the Lambda functions. Not the whole folder: a change of a controller
 # is no reason to train anew.
 RUNTIME_MODULES = ("__init__.py", "document.py", "drift.py", "snapshot.py")
-_SUFFIXES = {".py", ".json", ".txt"}
+# What people read, and what Python leaves behind, is no part of the code.
+_LEFT_OUT = {".md", ".pyc"}
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def _contents(folder: Path) -> Iterator[tuple[str, bytes]]:
     yield "steps/requirements.txt", (folder / "requirements.txt").read_bytes()
     for part in ("steps", "model"):
         for file in (folder / part).rglob("*"):
-            if file.suffix in _SUFFIXES and file.is_file():
+            if file.is_file() and file.suffix not in _LEFT_OUT and not file.name.startswith("."):
                 yield file.relative_to(folder).as_posix(), file.read_bytes()
     if (model := folder / "model" / "requirements.txt").is_file():
         yield "requirements.txt", model.read_bytes()

@@ -39,20 +39,40 @@ def satisfied(package: str, pinned: str) -> bool:
 
 
 def install(requirements: Path, *options: str) -> None:
-    """pip install what the file pins, unless all of it is there already."""
-    if requirements.is_file() and not all(
-        satisfied(package, pinned) for package, pinned in pins(requirements).items()
-    ):
-        pip = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", *options]
-        subprocess.run([*pip, "-r", str(requirements)], check=True)  # noqa: S603  pinned by us
-        importlib.invalidate_caches()
+    """pip install what the file pins, unless all of it is there already.
+
+    Raises RuntimeError if pip cannot; what it said is in the log.
+    """
+    wanted = pins(requirements) if requirements.is_file() else {}
+    absent = [
+        f"{package}=={wanted[package]}"
+        for package in wanted
+        if not satisfied(package, wanted[package])
+    ]
+    if not absent:
+        return
+    pip = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", *options]
+    if subprocess.run([*pip, "-r", str(requirements)], check=False).returncode != 0:  # noqa: S603  # our own arguments
+        raise RuntimeError(
+            f"pip cannot install {', '.join(absent)}. Give the step an image that has them, or a "
+            "network with a package index; on a laptop, run `make setup`."
+        )
+    importlib.invalidate_caches()
 
 
 def main() -> None:
-    # --no-deps, because every dependency is listed: nothing that the image brings may change.
-    install(ROOT / "steps" / "requirements.txt", "--no-deps")
-    install(ROOT / "requirements.txt")
-    script, sys.argv = sys.argv[1], sys.argv[1:]
+    script, *arguments = sys.argv[1:]
+    try:
+        # --no-deps, because every dependency is listed: nothing that the image brings may change.
+        install(ROOT / "steps" / "requirements.txt", "--no-deps")
+        install(ROOT / "requirements.txt")
+    except Exception as error:
+        # Before the step can say so itself: SageMaker shows this file as the job's ExitMessage.
+        message = Path(arguments[arguments.index("--message") + 1])
+        message.parent.mkdir(parents=True, exist_ok=True)
+        message.write_text(str(error)[:1024], "utf-8")
+        raise
+    sys.argv = [script, *arguments]
     runpy.run_module(script.removesuffix(".py").replace("/", "."), run_name="__main__")
 
 

@@ -42,7 +42,8 @@ def fetch(s3: Any, uri: str, version_id: str | None = None) -> Artifact:
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     version = {"VersionId": version_id} if version_id else {}
     answer = s3.get_object(Bucket=bucket, Key=key, **version)
-    return Artifact(uri, answer["VersionId"], answer["Body"].read())
+    # "null" is S3's own name for the only version in a bucket without versioning.
+    return Artifact(uri, answer.get("VersionId", "null"), answer["Body"].read())
 
 
 def score(artifact: Artifact, features: pd.DataFrame, folder: Path) -> Scores:

@@ -53,8 +53,8 @@ def read_csv(name: str, content: bytes) -> CsvFile:
         more = f", and {len(ragged) - 1} rows more" if len(ragged) > 1 else ""
         rule = f"of {len(columns)} fields in every row"
         anomalies.append(Anomaly(name, "", rule, f"{len(fields)} at line {line}{more}"))
-        text = _csv([columns, *(fields for _, fields in records if len(fields) == len(columns))])
-    return CsvFile(name, pd.read_csv(io.StringIO(text), dtype=str), tuple(anomalies))
+    even = [fields for _, fields in records if len(fields) == len(columns)]
+    return CsvFile(name, _frame(columns, even), tuple(anomalies))
 
 
 def _unreadable(name: str, rule: str, value: str) -> CsvFile:
@@ -69,7 +69,12 @@ def _header_anomalies(name: str, columns: Sequence[str]) -> Iterator[Anomaly]:
             yield Anomaly(name, column, "once in the header", f"there {count} times")
 
 
-def _csv(records: Sequence[Sequence[str]]) -> str:
+def _frame(columns: Sequence[str], records: Sequence[Sequence[str]]) -> pd.DataFrame:
+    """The records, read once more by pandas, which decides which values are missing.
+
+    Every field is quoted, so that there is nothing else left to decide.
+    """
     text = io.StringIO()
-    csv.writer(text).writerows(records)
-    return text.getvalue()
+    csv.writer(text, quoting=csv.QUOTE_ALL).writerows([columns, *records])
+    text.seek(0)
+    return pd.read_csv(text, dtype=str, skip_blank_lines=False)

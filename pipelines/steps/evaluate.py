@@ -7,7 +7,6 @@ package's ModelMetrics), `baseline.json` (what drift is measured against) and `p
 import argparse
 import json
 import os
-import re
 import tempfile
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from .artifact import fetch, score
 from .champion import champion
 from .exit_message import run
 from .metrics import bias, fairness, performance, reasons, statistics
-from .provenance import environment_lock, installed
+from .provenance import environment_lock, installed, metadata_value
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -117,14 +116,6 @@ def git_commit(current: dict[str, str] | None, code_version: str) -> str:
     if current is None or current.get("code_version") != code_version:
         return "unknown"
     return current["git_commit"]
-
-
-def metadata_value(text: str) -> str:
-    """`text` as a CustomerMetadataValue may be: letters, digits, spaces and _.:/=+-@, 1 to 256.
-
-    The limits are those of CreateModelPackage; every other character becomes "_".
-    """
-    return re.sub(r"[^\w .:/=+\-@]", "_", text)[:256]
 
 
 def parser() -> argparse.ArgumentParser:

@@ -30,3 +30,11 @@ def installed(root: Path) -> dict[str, str]:
                 except PackageNotFoundError:
                     found[pinned[0]] = "absent"
     return found
+
+
+def metadata_value(text: str) -> str:
+    """`text` as a CustomerMetadataValue may be: letters, digits, spaces and _.:/=+-@, 1 to 256.
+
+    The limits are those of CreateModelPackage; every other character becomes "_".
+    """
+    return re.sub(r"[^\w .:/=+\-@]", "_", text)[:256]

@@ -8,6 +8,7 @@ the one that is refused, whatever the order they came in.
 
 import importlib
 import importlib.util
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -71,15 +72,18 @@ def inferred_schema(files: Sequence[CsvFile], target: str) -> pandera.DataFrameS
         votes = Counter[bool]()
         for file in files:
             votes[is_numeric(file.rows[name])] += int(file.rows[name].notna().sum())
-        if votes[True] >= votes[False]:
-            finite = pandera.Check(np.isfinite, error="a finite number")
-            columns[name] = pandera.Column(float, finite, nullable=True, coerce=True)
-        else:
-            columns[name] = pandera.Column(object, nullable=True)
+        number = pandera.Check(_is_finite, error="a number")
+        columns[name] = pandera.Column(
+            checks=number if votes[True] >= votes[False] else None, nullable=True
+        )
     classes = target_classes(pd.concat([file.rows[target] for file in files]))
     known = pandera.Check.isin(classes, error=f"one of {', '.join(classes)}")
-    columns[target] = pandera.Column(object, known if len(classes) == 2 else None)
+    columns[target] = pandera.Column(checks=known if len(classes) == 2 else None)
     return pandera.DataFrameSchema(columns)
+
+
+def _is_finite(column: "pd.Series[str]") -> "pd.Series[bool]":
+    return pd.to_numeric(column, errors="coerce").abs() < np.inf
 
 
 def users_schema() -> pandera.DataFrameSchema | None:
@@ -106,16 +110,21 @@ def schema_anomalies(
         schema.validate(rows, lazy=True)
     except pandera.errors.SchemaErrors as errors:
         cases = errors.failure_cases.drop_duplicates(["column", "check"])
+        not_coerced = set()
         for column, check, value, row in zip(
             cases["column"], cases["check"], cases["failure_case"], cases["index"], strict=True
         ):
+            if column in not_coerced:
+                continue  # what follows in that column only follows from that
+            if check.startswith("coerce_dtype"):
+                not_coerced.add(column)
             shown = "missing" if pd.isna(value) else repr(value)
             place = "" if pd.isna(row) else f" in row {int(row) + 1}"
-            yield Anomaly(name, str(column or ""), _rule(str(check)), shown + place)
+            yield Anomaly(name, str(column or ""), _rule(check), shown + place)
 
 
 def _rule(check: str) -> str:
-    """A check's name in words."""
-    if check.startswith("coerce_dtype"):
-        return "a number"
+    """pandera's name of a check, in words."""
+    if dtype := re.fullmatch(r"(?:coerce_)?dtype\('(.*)'\)", check):
+        return f"of type {dtype[1]}"
     return "present" if check == "not_nullable" else check

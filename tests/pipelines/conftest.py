@@ -7,8 +7,8 @@ import os
 import random
 import subprocess
 import tarfile
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +71,6 @@ class Cloud:
     code: Path
     folder: Path
     jobs: int = 0
-    settings: dict[str, str] = field(default_factory=dict)
 
     def client(self, service: str) -> Any:
         return boto3.client(service, endpoint_url=self.endpoint, region_name=REGION)
@@ -106,7 +105,7 @@ class Cloud:
         self.jobs += 1
         opt_ml = self.folder / f"job-{self.jobs}"
         (opt_ml / "model").mkdir(parents=True)
-        result = subprocess.run(
+        result = subprocess.run(  # noqa: S603  # our own interpreter and scripts
             [self.step_python, *(word.replace("/opt/ml", str(opt_ml)) for word in command)],
             cwd=self.code,
             env={
@@ -128,6 +127,9 @@ class Cloud:
             check=False,
         )
         return Ended(result.returncode, result.stdout, opt_ml)
+
+    def put(self, key: str, content: bytes) -> None:
+        self.client("s3").put_object(Bucket=DATA, Key=key, Body=content)
 
     def prepare(
         self, snapshot_id: str, *, target: str = TARGET, protected: str = PROTECTED
@@ -191,6 +193,28 @@ class Cloud:
 
 
 @pytest.fixture(scope="session")
+def in_step_environment(step_python: str, code: Path) -> Callable[[str, Any], Any]:
+    """Runs Python source in the step environment: `given` is its input, `result` its answer."""
+
+    def run(source: str, given: Any) -> Any:
+        program = f"import json, sys\ngiven = json.load(sys.stdin)\n{source}\n"
+        program += "json.dump(result, sys.stdout)"
+        ended = subprocess.run(  # noqa: S603  # our own interpreter
+            [step_python, "-c", program],
+            cwd=code,
+            input=json.dumps(given),
+            capture_output=True,
+            encoding="utf-8",
+            timeout=120,
+            check=False,
+        )
+        assert ended.returncode == 0, ended.stderr
+        return json.loads(ended.stdout)
+
+    return run
+
+
+@pytest.fixture(scope="session")
 def server() -> Iterator[str]:
     """Moto on a free port of the loopback."""
     moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
@@ -214,6 +238,7 @@ def cloud(
                 Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION}
             )
             s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+        cloud.client("sagemaker").create_model_package_group(ModelPackageGroupName=GROUP)
         yield cloud
 
 
@@ -233,5 +258,5 @@ def rows(count: int, seed: int = 0) -> list[str]:
     return lines
 
 
-def csv(lines: list[str], header: str = HEADER) -> bytes:
+def table(lines: list[str], header: str = HEADER) -> bytes:
     return "\n".join([header, *lines, ""]).encode()
