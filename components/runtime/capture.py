@@ -51,7 +51,7 @@ def read_requests(text: str, *, width: int, since: datetime) -> Captured:
     rows: list[Row] = []
     scores: list[object] = []
     bad_lines = 0
-    for line in filter(str.strip, text.splitlines()):
+    for line in filter(str.strip, text.split("\n")):
         try:
             request = parse_line(line)
         except BadLineError:
@@ -76,7 +76,7 @@ def parse_line(line: str) -> Request:
         rows = _rows(captured["endpointInput"])
         predictions = json.loads(_text(captured["endpointOutput"]))["predictions"]
         scores = tuple(prediction["score"] for prediction in predictions)
-    except (ValueError, TypeError, KeyError, csv.Error) as error:
+    except (ValueError, TypeError, KeyError, RecursionError, csv.Error) as error:
         raise BadLineError(f"Not a captured request: {type(error).__name__} {error}.") from error
     if time.tzinfo is None:
         raise BadLineError(f"The inference time {time} has no time zone.")

@@ -181,7 +181,7 @@ def advance(state: State, world: World, settings: Settings, now: datetime) -> St
         **report.to_json(),
         "traffic": traffic.to_json(),
     }
-    return replace(state, traffic=None, bad_lines=0, unpublished=told)
+    return replace(state, traffic=no_traffic(world.baseline), bad_lines=0, unpublished=told)
 
 
 def handler(event: Event, context: object) -> dict[str, Any]:  # noqa: ARG001  # Lambda's signature
