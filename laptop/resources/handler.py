@@ -199,8 +199,8 @@ class Handler:
     Class attributes are its table: ``shape`` the properties it knows; ``key`` those that identify
     it in AWS; ``replaces`` those whose change makes a new resource (the argument reference of the
     Terraform AWS provider, which pulumi_aws bridges, says "Forces new resource"); ``defaults``
-    the provider's defaults; ``no_effect`` properties that are accepted and change nothing on the
-    laptop, each with its reason; ``observes`` members of an answer that become outputs.
+    the provider's defaults; ``no_effect`` properties that are sent and kept, but nothing on the
+    laptop acts on, each with its reason; ``observes`` members of an answer that become outputs.
     ``id`` and ``arn`` are templates over the place and the properties.
     """
 
@@ -226,9 +226,7 @@ class Handler:
         Raises LaptopError with the path of a property that is unknown.
         """
         tags = {"tags"} if self.tagging else set()
-        known_without_table = tags | self.no_effect.keys()
-        tabled = {name: inputs[name] for name in inputs.keys() - known_without_table}
-        for path in unknown(self.shape, tabled):
+        for path in unknown(self.shape, {name: inputs[name] for name in inputs.keys() - tags}):
             raise LaptopError(self._refusal(path))
         checked = {**self.defaults, **{name: _read(value) for name, value in inputs.items()}}
         naming = self.naming
@@ -266,7 +264,7 @@ class Handler:
         """
         del where
         calls = []
-        if changed - {"tags"} - self.no_effect.keys() and self.operations.update:
+        if changed - {"tags"} and self.operations.update:
             params = to_aws(self.shape, new)
             calls.append(Call(self.operations.service, self.operations.update, params))
         if "tags" in changed and self.tagging:

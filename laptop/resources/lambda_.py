@@ -61,6 +61,13 @@ class Function(Handler):
         "reservedConcurrentExecutions": -1,
         "timeout": 3,
     }
+    no_effect: ClassVar[dict[str, str]] = {
+        "architectures": "functions run on the processor of this machine",
+        "ephemeralStorage": "functions write to the disk of this machine",
+        "kmsKeyArn": "the environment is kept in memory only",
+        "tracingConfig": "there is no X-Ray",
+        "vpcConfig": "there is one network, loopback",
+    }
     naming = Naming("name", 64)
     tagging = Tagging("lambda", "Resource", list="ListTags", as_map=True)
     observes: ClassVar[dict[str, str]] = {

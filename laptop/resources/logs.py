@@ -24,6 +24,10 @@ class LogGroup(Handler):
         "retentionInDays": _NEVER,
         "skipDestroy": False,
     }
+    no_effect: ClassVar[dict[str, str]] = {
+        "kmsKeyId": "events are kept in memory only",
+        "retentionInDays": "the laptop AWS does not live for a day",
+    }
     naming = Naming("name", 512, "namePrefix")
     tagging = Tagging("logs", "resourceArn", member="tags", keys="tagKeys", as_map=True)
     id = "{name}"

@@ -118,6 +118,10 @@ class Model(_Kind):
     }
     key = ("name",)
     replaces = frozenset(shape)
+    no_effect: ClassVar[dict[str, str]] = {
+        "enableNetworkIsolation": "the container is a process of this machine",
+        "vpcConfig": "there is one network, loopback",
+    }
     naming = Naming("name", 63)
     id = "{name}"
     arn = "arn:{partition}:sagemaker:{region}:{account}:model/{name}"
@@ -157,6 +161,12 @@ class EndpointConfiguration(_Kind):
     }
     key = ("name",)
     replaces = frozenset(shape)
+    no_effect: ClassVar[dict[str, str]] = {
+        "kmsKeyArn": "an instance is a process without a volume of its own",
+        "productionVariants.initialInstanceCount": "a variant is one process",
+        "productionVariants.instanceType": "a variant is a process of this machine",
+        "productionVariants.volumeSizeInGb": "an instance is a process without a volume of its own",
+    }
     naming = Naming("name", 63, "namePrefix")
     id = "{name}"
     arn = "arn:{partition}:sagemaker:{region}:{account}:endpoint-config/{name}"
@@ -208,6 +218,9 @@ class Endpoint(_Kind):
     }
     key = ("name",)
     replaces = frozenset({"name"})
+    no_effect: ClassVar[dict[str, str]] = {
+        "deploymentConfig": "all traffic moves at once, when the new variant answers",
+    }
     naming = Naming("name", 63)
     id = "{name}"
     arn = "arn:{partition}:sagemaker:{region}:{account}:endpoint/{name}"

@@ -56,6 +56,11 @@ class Queue(Handler):
         "receiveWaitTimeSeconds": 0,
         "visibilityTimeoutSeconds": 30,
     }
+    no_effect: ClassVar[dict[str, str]] = {
+        "kmsDataKeyReusePeriodSeconds": "messages are kept in memory only",
+        "kmsMasterKeyId": "messages are kept in memory only",
+        "sqsManagedSseEnabled": "messages are kept in memory only",
+    }
     naming = Naming("name", 80, "namePrefix")
     tagging = Tagging(
         "sqs",

@@ -265,6 +265,31 @@ def test_an_exception_of_the_program_is_named(stack: Stack) -> None:
     nothing_is_made(stack, program, "The program failed: KeyError: 'missing'")
 
 
+def test_an_interrupted_deployment_leaves_what_it_made_to_destroy(stack: Stack) -> None:
+    def program() -> None:
+        sqs.Queue("jobs")
+        if not pulumi.runtime.is_dry_run():
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stack.up(program)
+    assert stack.engine.resources == ("aws:sqs/queue:Queue jobs",)
+
+
+def test_pulumi_writes_nothing_to_the_terminal_or_the_log(
+    stack: Stack, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    def program() -> None:
+        pulumi.log.warn("deprecated")
+        dynamodb.Table("table").arn.apply(lambda arn: sqs.Queue("jobs", tags={"arn": arn}))
+        raise ValueError("no")
+
+    with pytest.raises(LaptopError, match="dynamodb"):
+        stack.up(program)
+    assert capfd.readouterr() == ("", "")
+    assert [record for record in caplog.records if record.levelname != "DEBUG"] == []
+
+
 def test_getting_an_existing_resource_is_refused(stack: Stack) -> None:
     nothing_is_made(stack, lambda: s3.Bucket.get("b", "some-bucket"), "cannot adopt what exists")
 

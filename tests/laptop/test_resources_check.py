@@ -34,8 +34,14 @@ def paths(shape: Shape, prefix: str = "") -> list[str]:
 @pytest.mark.parametrize("known", HANDLERS.values(), ids=HANDLERS)
 def test_a_handler_knows_only_what_the_provider_has(known: Handler) -> None:
     assert provider.resource_class(known.type)
-    everything = {*paths(known.shape), *known.no_effect, *({"tags"} if known.tagging else ())}
+    everything = {*paths(known.shape), *({"tags"} if known.tagging else ())}
     assert [path for path in everything if not provider.has_property(known.type, path)] == []
+
+
+@pytest.mark.parametrize("known", HANDLERS.values(), ids=HANDLERS)
+def test_what_has_no_effect_on_the_laptop_is_known_and_has_a_reason(known: Handler) -> None:
+    assert known.no_effect.keys() <= {*paths(known.shape)}
+    assert all(known.no_effect.values())
 
 
 @pytest.mark.parametrize("known", HANDLERS.values(), ids=HANDLERS)
