@@ -134,7 +134,6 @@ class RetrainingTriggers(pulumi.ComponentResource):
                         "sagemaker:DescribePipelineExecution",
                         "sagemaker:ListPipelineExecutions",
                         "sagemaker:ListPipelineExecutionSteps",
-                        "sagemaker:ListPipelineParametersForExecution",
                         "sagemaker:StartPipelineExecution",
                     ],
                     [pipeline, pulumi.Output.concat(pipeline, "/execution/*")],

@@ -278,6 +278,7 @@ def _follow(
     endpoint = here.arn("sagemaker", f"endpoint/{plan.endpoint}")
     configs = here.arn("sagemaker", f"endpoint-config/{made}")
     models = here.arn("sagemaker", f"model/{made}")
+    versions = here.arn("sagemaker", pulumi.Output.concat("model-package/", group, "/*"))
     network = common.network or {"subnet_ids": [], "security_group_ids": []}
     wakeups = wakeup_queue(name, timeout=DEPLOY_SECONDS, shared=common, opts=plan.opts)
     controller = function(
@@ -287,12 +288,19 @@ def _follow(
         statements=[
             *wakeups.statements,
             allow(
-                "ReadTheRegistry",
-                ["sagemaker:DescribeModelPackage", "sagemaker:ListModelPackages"],
+                "FindApprovedVersions",
+                "sagemaker:ListModelPackages",
                 [
                     here.arn("sagemaker", pulumi.Output.concat("model-package-group/", group)),
-                    here.arn("sagemaker", pulumi.Output.concat("model-package/", group, "/*")),
+                    versions,
                 ],
+            ),
+            # What AWS asks for of a package that a model is made of (SageMaker developer guide,
+            # "Deploy a Model Version from a Different Account").
+            allow(
+                "MakeModelsOfVersions",
+                ["sagemaker:CreateModel", "sagemaker:DescribeModelPackage"],
+                versions,
             ),
             allow(
                 "ManageTheEndpoint",
@@ -305,8 +313,6 @@ def _follow(
                     "sagemaker:DeleteEndpointConfig",
                     "sagemaker:DeleteModel",
                     "sagemaker:DescribeEndpoint",
-                    "sagemaker:DescribeEndpointConfig",
-                    "sagemaker:DescribeModel",
                     "sagemaker:UpdateEndpoint",
                 ],
                 [endpoint, configs, models],

@@ -73,7 +73,7 @@ class Deploy(Protocol):
     ) -> Engine: ...
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def deploy() -> Deploy:
     """Run a program against an engine that records, with nothing left of earlier programs."""
 
@@ -85,20 +85,48 @@ def deploy() -> Deploy:
         stack: str = "test",
     ) -> Engine:
         engine = Engine()
-
-        def fresh() -> None:
-            with _own_loop():
-                monitor = _Monitor(engine)
-                mocks.set_mocks(
-                    monitor.mocks, project=project, stack=stack, preview=False, monitor=monitor
-                )
-                pulumi.runtime.set_all_config(dict(config or {}))
-                pulumi.runtime.test(_with_outputs(program, engine))()  # type: ignore[no-untyped-call]  # Pulumi's
-
-        contextvars.Context().run(fresh)
+        contextvars.Context().run(_run, engine, program, config or {}, project, stack)
         return engine
 
     return run
+
+
+Refusal = Callable[..., str]
+"""Takes what a Deploy takes; returns the sentence with which the program was refused."""
+
+
+@pytest.fixture(scope="session")
+def refusal() -> Refusal:
+    """Run a program that must be refused with a sentence before it registers anything."""
+
+    def run(
+        program: Callable[[], object],
+        *,
+        config: Mapping[str, str] | None = None,
+        project: str = "perennial",
+        stack: str = "test",
+    ) -> str:
+        engine = Engine()
+        with pytest.raises(ValueError) as refused:
+            contextvars.Context().run(_run, engine, program, config or {}, project, stack)
+        assert not engine.resources
+        return str(refused.value)
+
+    return run
+
+
+def _run(
+    engine: Engine,
+    program: Callable[[], object],
+    config: Mapping[str, str],
+    project: str,
+    stack: str,
+) -> None:
+    with _own_loop():
+        monitor = _Monitor(engine)
+        mocks.set_mocks(monitor.mocks, project=project, stack=stack, preview=False, monitor=monitor)
+        pulumi.runtime.set_all_config(dict(config))
+        pulumi.runtime.test(_with_outputs(program, engine))()  # type: ignore[no-untyped-call]  # Pulumi's
 
 
 def _with_outputs(program: Callable[[], object], engine: Engine) -> Callable[[], object]:
@@ -158,7 +186,8 @@ class _Cloud(mocks.Mocks):
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         name = f"{args.name}-0a1b2c3"  # as the engine makes names unique
-        outputs = _OUTPUTS.get(args.typ, lambda _: {})(args.inputs.get("name", name))
+        more = _OUTPUTS.get(args.typ)
+        outputs = more(args.inputs.get("name", name)) if more else {}
         return f"{args.name}-id", {"name": name, **outputs, **args.inputs}
 
     def call(self, args: mocks.MockCallArgs) -> dict[str, Any]:  # type: ignore[override]  # a bare result is taken too
