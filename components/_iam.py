@@ -8,6 +8,7 @@ only where that reference gives it no resource type; the comment beside it says 
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pulumi
@@ -19,7 +20,9 @@ from ._names import Place
 Statement = Mapping[str, Any]
 """One statement of a policy; its values may be outputs."""
 
-_ECR_IMAGE = re.compile(r"(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.[^/]+/([^:@]+)([:@].+)?")
+_ECR_IMAGE = re.compile(
+    r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.[^/]+/(?P<name>[^:@]+)([:@].+)?"
+)
 
 _NEVER_APPROVES: tuple[Statement, ...] = (
     {
@@ -122,22 +125,36 @@ def encrypt_volumes(shared: Shared) -> Sequence[Statement]:
     )
 
 
-def pull_image(image: str, place: Place) -> Sequence[Statement]:
-    """Pull ``image`` from the ECR repository that it names, and from no other."""
+@dataclass(frozen=True)
+class Repository:
+    """An ECR repository."""
+
+    account: str
+    region: str
+    name: str
+
+
+def repository(image: str) -> Repository:
+    """The repository of an image. Raises ``ValueError`` if the image is not in ECR."""
     match = _ECR_IMAGE.fullmatch(image)
     if match is None:
         raise ValueError(
             f"image is {image!r}, and SageMaker pulls only from ECR: write "
             "<account>.dkr.ecr.<region>.amazonaws.com/<repository>:<tag>."
         )
-    account, region, repository, _ = match.groups()
+    return Repository(*match.group("account", "region", "name"))
+
+
+def pull_from(repository: Repository, place: Place) -> Sequence[Statement]:
+    """Pull images from this repository, and from no other."""
+    account, region, name = repository.account, repository.region, repository.name
     return (
         allow("LogInToEcr", "ecr:GetAuthorizationToken", "*"),  # has no resource type
         allow(
             "PullTheImage",
             ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
             pulumi.Output.format(
-                "arn:{0}:ecr:{1}:{2}:repository/{3}", place.partition, region, account, repository
+                "arn:{0}:ecr:{1}:{2}:repository/{3}", place.partition, region, account, name
             ),
         ),
     )

@@ -11,7 +11,7 @@ from pulumi_aws import cloudwatch, iam, lambda_, sagemaker
 
 from ._args import NetworkArgs, Shared, choice, given, shared, whole
 from ._function import function
-from ._iam import allow, encrypt_volumes, join_network, pull_image, role
+from ._iam import Repository, allow, encrypt_volumes, join_network, pull_from, repository, role
 from ._names import NAME_LIMIT, Place, physical_name, place
 from ._wakeups import Pace, pace, wake, wakeup_queue
 
@@ -110,13 +110,14 @@ class ModelEndpoint(pulumi.ComponentResource):
             "capture_percent", given(args, "capture_percent", CAPTURE_PERCENT), 1, 100
         )
         rhythm = pace(args, sweep=SWEEP, window_seconds=BATCH_WINDOW_SECONDS)
+        images = repository(args["image"])
         endpoint_name = physical_name(name, NAME_LIMIT - VERSION_SUFFIX)
         super().__init__("perennial-mlops:index:ModelEndpoint", name, {}, opts)
         plan = _Plan(
             name=name,
             endpoint=endpoint_name,
             bucket=args["artifact_bucket_name"],
-            image=args["image"],
+            images=images,
             instance_type=args.get("instance_type") or INSTANCE_TYPE,
             instance_count=instance_count,
             capture_percent=capture_percent,
@@ -152,7 +153,7 @@ class _Plan:
     name: str
     endpoint: str
     bucket: pulumi.Input[str]
-    image: str
+    images: Repository
     instance_type: pulumi.Input[str]
     instance_count: int
     capture_percent: int
@@ -196,7 +197,7 @@ def _execution_role(plan: _Plan) -> tuple[iam.Role, iam.RolePolicy]:
                 "*",  # has no resource type
                 StringLike={"cloudwatch:namespace": "/aws/sagemaker/*"},
             ),
-            *pull_image(plan.image, here),
+            *pull_from(plan.images, here),
             *join_network(plan.shared.network, here),
         ],
         shared=plan.shared,

@@ -9,7 +9,7 @@ from pulumi_aws import s3, sagemaker
 
 from ._args import NetworkArgs, shared
 from ._definition import bind, check
-from ._iam import allow, encrypt_volumes, join_network, pull_image, role
+from ._iam import allow, encrypt_volumes, join_network, pull_from, repository, role
 from ._names import physical_name, place
 
 OWN_PARAMETERS = ("ArtifactBucket", "Image", "ModelPackageGroupName", "RoleArn")
@@ -72,6 +72,7 @@ class TrainingPipeline(pulumi.ComponentResource):
         parameters = args.get("parameters") or {}
         if isinstance(args["definition"], str):
             check(args["definition"], parameters, own=OWN_PARAMETERS)
+        images = repository(args["image"])
         pipeline_name = physical_name(name)
         super().__init__("perennial-mlops:index:TrainingPipeline", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
@@ -129,7 +130,7 @@ class TrainingPipeline(pulumi.ComponentResource):
                     "*",  # has no resource type
                     StringLike={"cloudwatch:namespace": "/aws/sagemaker/*"},
                 ),
-                *pull_image(args["image"], here),
+                *pull_from(images, here),
                 *join_network(common.network, here),
                 *encrypt_volumes(common),
             ],
