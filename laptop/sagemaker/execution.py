@@ -86,11 +86,12 @@ class Execution:
         self.announce(previous)
         self._account.changed.notify_all()
 
-    def started(self, step: Step, metadata: Mapping[str, Any]) -> None:
-        """A step's job exists."""
+    def started(self, step: Step, metadata: Mapping[str, Any]) -> bool:
+        """A step's job exists; whether it may go on (False: the execution is being stopped)."""
         with self._account.changed:
             self.steps[step.name]["Metadata"] = metadata
             self._account.changed.notify_all()
+            return self.status == "Executing"
 
     def run(self, steps: Steps, variables: Mapping[str, str], storage: Storage) -> None:
         """Run every step that may run; the status says how it ended.
@@ -117,10 +118,16 @@ class Execution:
                         waiting += future.result().follow
         with self._account.changed:
             if self._any("Failed"):
-                self.record["FailureReason"] = FAILED
-                self.change("Failed")
+                self.fail(FAILED)
             else:
-                self.change("Stopped" if self.status == "Stopping" else "Succeeded")
+                stopped = self.status == "Stopping" or self._any("Stopped")
+                self.change("Stopped" if stopped else "Succeeded")
+
+    def fail(self, reason: str) -> None:
+        """End as Failed."""
+        with self._account.changed:
+            self.record["FailureReason"] = reason
+            self.change("Failed")
 
     def jobs_running(self) -> list[str]:
         """The ARNs of the jobs of the steps that are executing (the lock is held)."""

@@ -10,6 +10,8 @@ from typing import Any
 import botocore.exceptions
 import urllib3
 
+from laptop.errors import AwsError
+
 from . import serving
 from .account import Account
 from .archives import ArchiveError, unpack
@@ -81,9 +83,10 @@ class Fleet:
         try:
             for plan in plans:
                 self._start(plan)
-        except DeploymentError:
+        except (DeploymentError, AwsError) as error:
             self.stop()
-            raise
+            reason = error.message if isinstance(error, AwsError) else str(error)
+            raise DeploymentError(reason) from error
 
     def choose(self, name: str | None, draw: Callable[[], float]) -> Variant | None:
         """The variant of that name, or one drawn by weight; None if there is no such variant."""

@@ -107,6 +107,7 @@ class Jobs:
             KINDS[kind].check(request)
         except RefusedError as error:
             raise AwsError("ValidationException", str(error)) from None
+        self._account.credentials(request["RoleArn"])  # refused here if it cannot be assumed
         created = now()
         record = {
             **request,

@@ -312,8 +312,12 @@ class Pipelines:
             "StartDateTime": started,
             "CurrentDateTime": started,
         }
-        storage = Storage(self._account.client("s3", role), role, self._account.region)
-        execution.run(steps, variables, storage)
+        try:
+            client = self._account.client("s3", role)
+        except AwsError as error:  # the role is gone, or does not trust SageMaker
+            execution.fail(f"ClientError: {error.message}")
+            return
+        execution.run(steps, variables, Storage(client, role, self._account.region))
 
     def _pipeline(self, name: str) -> Pipeline:
         """A pipeline by its name or ARN."""

@@ -110,12 +110,13 @@ class Steps:
         role_arn: str,
         execution_arn: str,
         describe: Callable[[str, dict[str, Any]], dict[str, Any]],
-        started: Callable[[Step, Mapping[str, Any]], None],
+        started: Callable[[Step, Mapping[str, Any]], bool],
     ) -> None:
         """
         :param role_arn: the pipeline's role.
         :param describe: a call of this SageMaker itself, of which no role has to know.
-        :param started: told the Metadata of a step as soon as its job exists.
+        :param started: told the Metadata of a step as soon as its job exists; says whether the
+            job may go on.
         """
         self._account = account
         self._jobs = jobs
@@ -178,7 +179,8 @@ class Steps:
         name = arguments.get(f"{kind}JobName") or self.job_name(step)
         arn = self._create(kind, {**arguments, f"{kind}JobName": name})[f"{kind}JobArn"]
         metadata = {f"{kind}Job": {"Arn": arn}}
-        self._started(step, metadata)
+        if not self._started(step, metadata):
+            self._jobs.stop(arn)
         job = self._jobs.wait(arn)
         status = job[f"{kind}JobStatus"]
         if status == "Stopped":

@@ -60,7 +60,7 @@ class World:
             workdir=workdir,
             step_python=sys.executable,
             emit=lambda *event: self.events.append(event),
-            credentials=_keys,
+            credentials=self._keys,
         )
 
     @property
@@ -125,6 +125,16 @@ class World:
         """The values of a member in the events of one type, in order."""
         return [detail[member] for kind, detail, _ in self.events if kind == detail_type]
 
+    def _keys(self, role_arn: str) -> dict[str, str]:
+        role = role_arn.rpartition("/")[2]
+        if (role, "sts:AssumeRole") in self.denied:
+            raise AwsError("ValidationException", f"Could not assume role {role_arn}.")
+        return {
+            "AWS_ACCESS_KEY_ID": role,
+            "AWS_SECRET_ACCESS_KEY": "secret",
+            "AWS_SESSION_TOKEN": "token",
+        }
+
     def close(self) -> None:
         """Shut everything down."""
         self.sagemaker.shutdown()
@@ -155,14 +165,6 @@ def check_response(operation: str, response: Mapping[str, Any]) -> None:
         {"status_code": 200, "headers": {}, "body": json.dumps(response).encode()}, shape
     )
     assert parsed.keys() - {"ResponseMetadata"} == response.keys()
-
-
-def _keys(role_arn: str) -> dict[str, str]:
-    return {
-        "AWS_ACCESS_KEY_ID": role_arn.rpartition("/")[2],
-        "AWS_SECRET_ACCESS_KEY": "secret",
-        "AWS_SESSION_TOKEN": "token",
-    }
 
 
 class _Handler(BaseHTTPRequestHandler):

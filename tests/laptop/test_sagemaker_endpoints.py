@@ -206,6 +206,11 @@ def test_a_model_that_the_role_may_not_read_is_told(aws: World) -> None:
     assert "Failed to download model data" in endpoint["FailureReason"]
 
 
+def test_a_role_that_cannot_be_assumed_fails_the_endpoint(aws: World) -> None:
+    aws.denied = {("endpoint", "sts:AssumeRole")}
+    assert "Could not assume role" in serve(aws)["FailureReason"]
+
+
 def test_a_deleted_endpoint_is_gone_with_its_process(aws: World) -> None:
     serve(aws)
     process = next(iter(aws.sagemaker._endpoints._endpoints["churn"].fleet.variants.values()))  # type: ignore[union-attr]

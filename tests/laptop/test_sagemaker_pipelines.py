@@ -504,6 +504,44 @@ def test_stopping_an_execution_ends_its_processes(aws: World) -> None:
         aws.call("StopPipelineExecution", PipelineExecutionArn=arn, ClientRequestToken="s" * 32)
 
 
+def test_an_execution_whose_job_was_stopped_by_itself_is_stopped(aws: World) -> None:
+    create(aws, sleeper(), train())
+    arn = aws.start()
+    sleeping(aws, arn)
+    name = aws.steps(arn)["Prepare"]["Metadata"]["ProcessingJob"]["Arn"].rpartition("/")[2]
+    aws.call("StopProcessingJob", ProcessingJobName=name)
+    assert aws.finished(arn)["PipelineExecutionStatus"] == "Stopped"
+    with pytest.raises(AwsError, match="in status Stopped"):
+        aws.call("StopProcessingJob", ProcessingJobName=name)
+
+
+def test_a_job_that_is_made_while_its_execution_stops_is_stopped_too(aws: World) -> None:
+    create(aws, sleeper())
+    create_job = aws.sagemaker._operations["CreateProcessingJob"]
+
+    def stop_then_create(request: Any) -> dict[str, Any]:
+        (running,) = aws.call("ListPipelineExecutions", PipelineName="loop")[
+            "PipelineExecutionSummaries"
+        ]
+        stop = {"PipelineExecutionArn": running["PipelineExecutionArn"]}
+        aws.call("StopPipelineExecution", ClientRequestToken="s" * 32, **stop)
+        return create_job(request)
+
+    aws.sagemaker._operations["CreateProcessingJob"] = stop_then_create
+    assert aws.finished(aws.start())["PipelineExecutionStatus"] == "Stopped"
+
+
+@pytest.mark.parametrize("role", ["pipeline", "training"])
+def test_a_role_that_cannot_be_assumed_fails_the_execution(aws: World, role: str) -> None:
+    create(aws, prepare())
+    aws.denied = {(role, "sts:AssumeRole")}
+    arn = aws.start()
+    execution = aws.finished(arn)
+    assert execution["PipelineExecutionStatus"] == "Failed"
+    reasons = [execution["FailureReason"], *(it["FailureReason"] for it in aws.steps(arn).values())]
+    assert any("Could not assume role" in reason for reason in reasons)
+
+
 def test_a_job_that_runs_too_long_is_ended(aws: World) -> None:
     create(aws, sleeper(limit=1))
     arn = aws.start()
