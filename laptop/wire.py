@@ -168,7 +168,9 @@ def members_of(shapes: Mapping[str, Shape], element: ElementTree.Element) -> dic
         children = [child for child in element if local(child) == tag]
         if member.serialization.get("xmlAttribute"):
             attribute = tag.partition(":")[2]  # ElementTree spells the prefix out
-            found[name] = next(text for key, text in element.items() if key.endswith(attribute))
+            for key, text in element.items():
+                if key.endswith(attribute):
+                    found[name] = text
         elif children and member.serialization.get("flattened"):
             found[name] = [from_xml(member.member, child) for child in children]
         elif children:

@@ -14,6 +14,7 @@ from typing import Any
 from ..errors import LaptopError
 
 PLAIN = (
+    "alarm_arns",
     "alarm_states",
     "batches",
     "conditions",

@@ -222,3 +222,22 @@ def test_the_credentials_of_a_role_that_is_not_there_are_refused_as_sagemaker_do
     with pytest.raises(AwsError, match=r"Could not assume role .*:role/none") as refused:
         roles.credentials(f"arn:aws:iam::{ACCOUNT}:role/none", "sagemaker.amazonaws.com")
     assert refused.value.code == "ValidationException"
+
+
+@pytest.mark.parametrize(("alarm", "refused"), [("mine", False), ("yours", True)])
+def test_an_alarm_is_described_by_who_may_see_that_alarm(
+    role: MakeRole, acting_as: ActingAs, alarm: str, refused: bool
+) -> None:
+    arn = role(
+        {
+            "Effect": "Allow",
+            "Action": "cloudwatch:DescribeAlarms",
+            "Resource": f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:mine",
+        }
+    )
+    try:
+        acting_as(arn, "cloudwatch").describe_alarms(AlarmNames=[alarm])
+    except ClientError as error:
+        assert refused, error
+    else:
+        assert not refused
