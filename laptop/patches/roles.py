@@ -73,7 +73,11 @@ def trusts(role: dict[str, str], service: str) -> bool:
         action="sts:AssumeRole",
         resource_arn=role["Arn"],
         region=REGION,
-        service_context={"aws:sourceaccount": ACCOUNT},
+        service_context={
+            "aws:sourceaccount": ACCOUNT,
+            # For which resource the service acts is not known here: any of this account's will do.
+            "aws:sourcearn": f"arn:aws:{service.partition('.')[0]}:{REGION}:{ACCOUNT}:any",
+        },
     )
     decision: str = evaluate_resource_policy({"Statement": applied}, context, service).decision
     return decision == "Allow"
