@@ -7,6 +7,7 @@ of a script are those that github.com/aws/sagemaker-training-toolkit documents.
 
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -209,11 +210,17 @@ def _resources(instance: str) -> dict[str, Any]:
 
 
 def _bring_code(uri: str, home: Path, opt_ml: OptMl, storage: Storage) -> None:
-    """Unpack the code, from S3 or (the only way under network isolation) from a channel."""
-    from_s3 = uri.startswith("s3://")
-    archive = home / "sourcedir.tar.gz"
+    """Put the script's code into /opt/ml/code: from S3, or from a folder or tar of a channel."""
+    code = opt_ml.root / "code"
+    if uri.startswith("s3://"):
+        source = home / "sourcedir.tar.gz"
+        source.write_bytes(storage.read(uri))
+    else:
+        source = opt_ml.path(uri)
     try:
-        archive.write_bytes(storage.read(uri) if from_s3 else opt_ml.path(uri).read_bytes())
-        unpack(archive, opt_ml.root / "code")
-    except (ArchiveError, FileNotFoundError) as error:
-        raise TransferError(f"Code {uri}: {error}") from error
+        if source.is_dir():
+            shutil.copytree(source, code, dirs_exist_ok=True)
+        else:
+            unpack(source, code)
+    except ArchiveError as error:
+        raise TransferError(f"{SUBMIT_DIRECTORY} {uri}: {error}") from error

@@ -371,6 +371,32 @@ def test_a_failed_training_job_tells_what_it_wrote_to_output_failure(aws: World)
     assert not [key for key in aws.objects if key.endswith("model.tar.gz")]
 
 
+@pytest.mark.parametrize(
+    ("prefix", "directory"),
+    [
+        ("source", "/opt/ml/input/data/code/sourcedir.tar.gz"),
+        ("unpacked", "/opt/ml/input/data/code"),
+    ],
+)
+def test_code_may_come_through_a_channel(aws: World, prefix: str, directory: str) -> None:
+    aws.objects["artifacts/unpacked/train.py"] = TRAIN.encode()
+    step = train(sagemaker_submit_directory=directory)
+    channel = {"S3DataType": "S3Prefix", "S3Uri": f"s3://artifacts/{prefix}"}
+    step["Arguments"]["InputDataConfig"].append(
+        {"ChannelName": "code", "DataSource": {"S3DataSource": channel}}
+    )
+    create(aws, prepare(), step)
+    assert aws.finished(aws.start())["PipelineExecutionStatus"] == "Succeeded"
+
+
+def test_code_that_is_no_archive_fails_the_job(aws: World) -> None:
+    aws.objects["artifacts/source/sourcedir.tar.gz"] = b"pickle"
+    create(aws, prepare(), train())
+    arn = aws.start()
+    aws.finished(arn)
+    assert "could not be unpacked" in aws.steps(arn)["Train"]["FailureReason"]
+
+
 def test_an_input_that_is_not_there_is_told_with_the_role_that_looked(aws: World) -> None:
     create(aws, prepare())
     arn = aws.start(Data="s3://data/nothing")
