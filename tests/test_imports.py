@@ -1,0 +1,142 @@
+"""Who may import whom, read from the syntax trees: each part knows only what it may know."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+OUTSIDE = {".venv", ".venv-steps", ".cache", "build", "dist"}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """The top-level modules that the files of one part may import besides the standard library."""
+
+    files: str
+    may: frozenset[str]
+
+
+RULES = {
+    "the program": Rule("__main__.py", frozenset({"components", "pipelines", "pulumi"})),
+    "components": Rule("components/*.py", frozenset({"pulumi", "pulumi_aws"})),
+    "what runs in Lambda": Rule("components/runtime/**/*.py", frozenset({"boto3", "botocore"})),
+    "pipelines": Rule("pipelines/*.py", frozenset({"boto3", "botocore", "sagemaker"})),
+    "steps": Rule(
+        "pipelines/steps/**/*.py",
+        frozenset(
+            {
+                *("boto3", "botocore", "fairlearn", "joblib", "numpy", "pandas", "pandera"),
+                *("runtime", "sklearn", "steps"),
+            }
+        ),
+    ),
+}
+
+
+def files(pattern: str) -> list[Path]:
+    found = [path for path in ROOT.glob(pattern) if not OUTSIDE & set(path.parts)]
+    assert found, f"no file matches {pattern}"
+    return found
+
+
+def imports(path: Path) -> Iterator[ast.Import | ast.ImportFrom]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield node
+
+
+def modules(path: Path) -> set[str]:
+    """Dotted names of what a file imports absolutely, in functions too."""
+    names: set[str] = set()
+    for node in imports(path):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif node.level == 0 and node.module:
+            names.add(node.module)
+    return names
+
+
+def top(names: set[str]) -> set[str]:
+    return {name.partition(".")[0] for name in names}
+
+
+def broken(found: dict[str, set[str]]) -> dict[str, set[str]]:
+    return {name: what for name, what in found.items() if what}
+
+
+@pytest.mark.parametrize("part", RULES)
+def test_a_part_imports_only_what_it_may(part: str) -> None:
+    rule = RULES[part]
+    found = {
+        str(path.relative_to(ROOT)): top(modules(path)) - set(sys.stdlib_module_names) - rule.may
+        for path in files(rule.files)
+    }
+    assert not broken(found)
+
+
+def test_a_component_knows_no_other_stage() -> None:
+    """Only private helpers; the package's `__init__` gathers the stages."""
+    found = {
+        path.name: {
+            node.module or "."
+            for node in imports(path)
+            if isinstance(node, ast.ImportFrom)
+            and node.level
+            and not (node.level == 1 and (node.module or "").startswith("_"))
+        }
+        for path in files("components/*.py")
+        if path.name != "__init__.py"
+    }
+    assert not broken(found)
+
+
+def test_no_component_postpones_its_annotations() -> None:
+    """Pulumi infers the schema from live annotations."""
+    found = {path.name: modules(path) & {"__future__"} for path in files("components/*.py")}
+    assert not broken(found)
+
+
+def test_the_runtime_reaches_nothing_outside_of_itself() -> None:
+    """It is one folder of an archive: a relative import above it would find nothing there."""
+    found = {
+        path.name: {
+            f"level {node.level}"
+            for node in imports(path)
+            if isinstance(node, ast.ImportFrom) and node.level > 1
+        }
+        for path in files("components/runtime/*.py")
+    }
+    assert not broken(found)
+
+
+def test_the_laptop_uses_of_pipelines_only_what_is_public() -> None:
+    found = {
+        str(path.relative_to(ROOT)): {
+            name for name in modules(path) if name.startswith("pipelines.")
+        }
+        for path in files("laptop/**/*.py")
+    }
+    assert not broken(found)
+
+
+@pytest.mark.parametrize("folder", ["components", "pipelines"])
+def test_nothing_that_is_provisioned_knows_the_laptop(folder: str) -> None:
+    found = {
+        str(path.relative_to(ROOT)): top(modules(path)) & {"laptop"}
+        for path in files(f"{folder}/**/*.py")
+    }
+    assert not broken(found)
+
+
+def test_nobody_imports_the_program() -> None:
+    found = {str(path.relative_to(ROOT)): modules(path) & {"__main__"} for path in files("**/*.py")}
+    assert not broken(found)
+
+
+def test_the_folder_of_the_components_is_no_program_of_its_own() -> None:
+    """With a `__main__.py` Pulumi would take the package for a hand-written provider."""
+    assert not (ROOT / "components" / "__main__.py").exists()
