@@ -306,7 +306,6 @@ def test_a_job_sees_nothing_of_this_machines_environment(
         "HOME",
         "LANG",
         "PATH",
-        "PYTHONDONTWRITEBYTECODE",
         "PYTHONUNBUFFERED",
         "RUN",
         "TMPDIR",
