@@ -14,7 +14,7 @@ answered yet). The rules, in the order in which they are asked:
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -209,11 +209,11 @@ def decide(world: World, now: datetime) -> Decision:
         pending = _pending(world, now)
         reason = f"Run {active[-1].name} is {active[-1].status}. Pending after it: {pending}."
         return Decision(Kind.WAIT, "single flight", reason)
-    quiet = quiet_from(world.data, world.rules)
-    if world.data.snapshot_id is None or (quiet is not None and now < quiet):
+    if world.data.snapshot_id is None or _uploads_go_on(world, now):
         seconds = world.rules.quiet_period.total_seconds()
         reason = f"data: uploads go on; a run starts {seconds:g} s after the last."
-        return Decision(Kind.WAIT, "quiet period", reason, until=quiet)
+        until = quiet_from(world.data, world.rules)
+        return Decision(Kind.WAIT, "quiet period", reason, until=until)
     return _decide_on_change(world, world.data.snapshot_id, world.code_version, now)
 
 
@@ -221,9 +221,7 @@ def _decide_on_claim(claim: Claim, rules: Rules, now: datetime) -> Decision:
     if now < claim.deadline:
         reason = f"A run is being started: {claim.reason}"
         return Decision(Kind.WAIT, "claim", reason, until=claim.deadline)
-    renewed = Claim(
-        claim.identity, claim.token, claim.claimed_at, now + rules.claim_period, claim.reason
-    )
+    renewed = replace(claim, deadline=now + rules.claim_period)
     reason = f"The controller that claimed this start did not finish it: {claim.reason}"
     return Decision(Kind.COMPLETE, "claim", reason, claim=renewed)
 
@@ -235,14 +233,13 @@ def _decide_on_change(world: World, snapshot_id: str, code_version: str, now: da
         if (run.identity.snapshot_id, run.identity.code_version) == (snapshot_id, code_version)
     ]
     drift = _unanswered(world)
+    alarm = "".join(f"{_drift_text(episode)}. " for episode in drift)
     if same and (not drift or same[-1].status != "Succeeded"):
-        said = _sentence([*map(_drift_text, drift)])
-        reason = f"{said}This data and this code were run in {same[-1].name} ({same[-1].outcome})."
+        reason = f"{alarm}This data and this code were run in {same[-1].name}: {same[-1].outcome}."
         rule = "no change, no run" if same[-1].status == "Succeeded" else "failed before"
         return Decision(Kind.NOTHING, rule, reason)
     if same and (cool := _cool_from(world)) and now < cool:
-        said = _sentence([*map(_drift_text, drift)])
-        reason = f"{said}The last run for drift is too recent: the cool-down ends at {cool}."
+        reason = f"{alarm}The cool-down after the last run for drift ends at {cool.isoformat()}."
         return Decision(Kind.WAIT, "cool-down", reason, until=cool)
     identity = Identity(snapshot_id, code_version, tuple(episode.id for episode in drift))
     reason = "; ".join(_changes(world)) + "."
@@ -267,9 +264,13 @@ def _cool_from(world: World) -> datetime | None:
     return max(ends) + world.rules.cooldown if ends else None
 
 
-def _pending(world: World, now: datetime) -> str:
+def _uploads_go_on(world: World, now: datetime) -> bool:
     quiet = quiet_from(world.data, world.rules)
-    if world.data.snapshot_id is None or (quiet is not None and now < quiet):
+    return world.data.snapshot_id is None or (quiet is not None and now < quiet)
+
+
+def _pending(world: World, now: datetime) -> str:
+    if _uploads_go_on(world, now):
         return "data: uploads go on"
     return "; ".join(_changes(world)) or "nothing"
 
@@ -302,10 +303,6 @@ def _objects(n: int) -> str:
 
 def _drift_text(episode: Episode) -> str:
     return f"drift: alarm {episode.alarm} in ALARM since {episode.since.isoformat()}"
-
-
-def _sentence(parts: list[str]) -> str:
-    return "; ".join(parts) + ". " if parts else ""
 
 
 def _short(version: str | None) -> str:

@@ -427,10 +427,11 @@ class Mortal:
                     mortal.calls.append(name)
                     if number == mortal._at and not mortal._after:
                         raise Died
-                    answer = operation(**request)
-                    if number == mortal._at:
-                        raise Died
-                    return answer
+                    try:
+                        return operation(**request)
+                    finally:
+                        if number == mortal._at:
+                            raise Died
 
                 return call
 

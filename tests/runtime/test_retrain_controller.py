@@ -1,0 +1,487 @@
+"""The retrain controller, on an AWS in memory: what it does, and what it leaves behind."""
+
+import contextlib
+import json
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from components.runtime.ledger import Ledger
+from components.runtime.retrain_controller import Clients, RetrainController, Settings
+from components.runtime.retrain_decision import Kind, Rules
+from tests.runtime.fakes import S3, Clock, CloudWatch, Died, Executions, Mortal, Sqs
+
+SETTINGS = Settings(
+    loop="churn",
+    artifact_bucket="artifacts",
+    data_bucket="data",
+    data_prefix="data/",
+    pipeline="churn",
+    alarms=("churn-drift",),
+    queue_url="https://queue",
+    rules=Rules(
+        quiet_period=timedelta(seconds=60),
+        cooldown=timedelta(hours=1),
+        claim_period=timedelta(seconds=120),
+    ),
+)
+
+
+class Aws:
+    """The loop's corner of AWS, and a controller in it."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.s3 = S3(self.clock)
+        self.sqs = Sqs()
+        self.sagemaker = Executions(self.clock)
+        self.cloudwatch = CloudWatch()
+
+    def controller(self, mortal: Mortal | None = None) -> RetrainController:
+        parts = (self.s3, self.sqs, self.sagemaker, self.cloudwatch)
+        clients = Clients(*(map(mortal.client, parts) if mortal else parts))
+        return RetrainController(SETTINGS, clients)
+
+    def wake(self, mortal: Mortal | None = None) -> Kind | None:
+        now = self.clock.forward(milliseconds=1)  # no two entries of the ledger at one moment
+        decision = self.controller(mortal).wake(now)
+        return decision.kind if decision else None
+
+    def upload(self, name: str = "a.csv", body: str = "x") -> None:
+        self.s3.put("data", f"data/{name}", body)
+
+    def publish(self, version: str = "c1") -> None:
+        code = {"code_version": version, "git_commit": "unknown"}
+        self.s3.put("artifacts", "code/current.json", json.dumps(code))
+
+    def alarm(self, state: str = "ALARM") -> None:
+        self.cloudwatch.alarms["churn-drift"] = (state, self.clock.now)
+
+    def ready(self) -> "Aws":
+        """Data and code are there, and the quiet period is over."""
+        self.upload()
+        self.publish()
+        self.clock.forward(minutes=2)
+        return self
+
+    @property
+    def state(self) -> Any:
+        return self.s3.json("artifacts", "state/retrain.json")
+
+    @property
+    def ledger(self) -> list[dict[str, Any]]:
+        return list(Ledger(self.s3, "artifacts", "churn").read())
+
+    @property
+    def reasons(self) -> list[str]:
+        return [entry["reason"] for entry in self.ledger]
+
+
+@pytest.fixture
+def aws() -> Aws:
+    return Aws()
+
+
+def fail_step(name: str, **told: Any) -> dict[str, Any]:
+    return {"StepName": name, "StepStatus": "Failed", **told}
+
+
+# --- starting -----------------------------------------------------------------------------------
+
+
+def test_a_young_loop_waits_without_a_fault(aws: Aws) -> None:
+    assert aws.wake() is Kind.NOTHING
+    aws.upload()
+    assert aws.wake() is Kind.NOTHING
+    assert [entry["rule"] for entry in aws.ledger] == ["no data yet", "no code yet"]
+
+
+def test_a_burst_of_uploads_is_one_run(aws: Aws) -> None:
+    aws.publish()
+    for number in range(20):
+        aws.upload(f"{number}.csv")
+        aws.clock.forward(seconds=10)
+        assert aws.wake() is Kind.WAIT
+    aws.clock.forward(seconds=60)
+    assert aws.wake() is Kind.START
+    assert [aws.wake() for _ in range(5)] == [Kind.WAIT] * 5
+    assert len(aws.sagemaker.executions) == 1
+
+
+def test_a_run_is_given_its_snapshot_and_its_code(aws: Aws) -> None:
+    aws.ready().wake()
+    (execution,) = aws.sagemaker.executions.values()
+    snapshot_id = execution["parameters"]["SnapshotId"]
+    assert execution["parameters"] == {"SnapshotId": snapshot_id, "CodeVersion": "c1"}
+    manifest = aws.s3.json("artifacts", f"snapshots/{snapshot_id}.json")
+    assert [entry["key"] for entry in manifest["entries"]] == ["data/a.csv"]
+
+
+def test_an_execution_shows_the_head_of_its_token(aws: Aws) -> None:
+    aws.ready().wake()
+    ((token, arn),) = aws.sagemaker.tokens.items()
+    name = aws.sagemaker.executions[arn]["PipelineExecutionDisplayName"]
+    assert name == f"retrain-{token[:32]}"
+
+
+def test_a_changed_object_starts_a_run_that_says_so(aws: Aws) -> None:
+    aws.ready().wake()
+    aws.sagemaker.end()
+    aws.upload(body="other")
+    aws.clock.forward(minutes=2)
+    assert aws.wake() is Kind.START
+    assert aws.reasons[-1] == "data: 1 object changed since run run1."
+
+
+def test_nothing_changed_is_no_run(aws: Aws) -> None:
+    aws.ready().wake()
+    aws.sagemaker.end()
+    aws.upload()  # the same content again
+    aws.clock.forward(minutes=2)
+    assert aws.wake() is Kind.NOTHING
+    assert aws.ledger[-1]["rule"] == "no change, no run"
+
+
+def test_an_alarm_starts_one_run_an_episode(aws: Aws) -> None:
+    aws.ready().wake()
+    aws.sagemaker.end()
+    aws.alarm()
+    assert aws.wake() is Kind.START
+    aws.clock.forward(hours=2)
+    aws.sagemaker.end()
+    assert [aws.wake() for _ in range(3)] == [Kind.NOTHING] * 3
+    aws.alarm("OK")
+    aws.clock.forward(minutes=5)
+    aws.alarm()
+    assert aws.wake() is Kind.WAIT  # the cool-down
+    aws.clock.forward(hours=1)
+    assert aws.wake() is Kind.START
+    assert len(aws.sagemaker.executions) == 3
+
+
+def test_only_new_versions_are_asked_for_their_checksum(aws: Aws) -> None:
+    for name in "abcde":
+        aws.upload(name)
+    aws.ready().wake()
+    aws.sagemaker.end()
+    aws.s3.heads.clear()
+    aws.upload("f")
+    aws.clock.forward(minutes=2)
+    aws.wake()
+    assert aws.s3.heads == ["data/f"]
+
+
+def test_no_checksum_is_asked_for_while_uploads_go_on(aws: Aws) -> None:
+    aws.publish()
+    aws.upload()
+    aws.wake()
+    assert aws.s3.heads == []
+
+
+# --- outcomes -----------------------------------------------------------------------------------
+
+
+def test_a_failed_run_is_recorded_with_the_reason_of_its_step(aws: Aws) -> None:
+    aws.ready().wake()
+    end = aws.clock.forward(minutes=3)
+    aws.sagemaker.end(
+        "Failed", [fail_step("Prepare", FailureReason="AlgorithmError: a.csv, column age")]
+    )
+    aws.clock.forward(minutes=1)
+    assert aws.wake() is Kind.NOTHING
+    ended = next(entry for entry in aws.ledger if entry["decision"] == "run ended")
+    assert ended["time"] == end.isoformat()
+    assert ended["reason"] == "Run run1 ended: Failed: Prepare: AlgorithmError: a.csv, column age."
+    assert aws.ledger[-1]["rule"] == "failed before"
+    assert "a.csv, column age" in aws.ledger[-1]["reason"]
+
+
+def test_a_refused_model_is_recorded_with_the_words_of_the_gate(aws: Aws) -> None:
+    aws.ready().wake()
+    refused = {"Fail": {"ErrorMessage": "roc_auc 0.4 is below 0.6"}}
+    aws.sagemaker.end("Failed", [fail_step("Refused", Metadata=refused)])
+    aws.wake()
+    assert "Refused: roc_auc 0.4 is below 0.6" in aws.reasons[-1]
+
+
+def test_a_run_that_failed_without_a_failed_step_has_its_own_reason(aws: Aws) -> None:
+    aws.ready().wake()
+    (execution,) = aws.sagemaker.executions.values()
+    execution["FailureReason"] = "the definition could not be read"
+    aws.sagemaker.end("Failed")
+    aws.wake()
+    assert "the definition could not be read" in aws.reasons[-1]
+
+
+def test_an_end_seen_by_two_is_recorded_once(aws: Aws) -> None:
+    aws.ready().wake()
+    aws.sagemaker.end()
+    state = aws.s3.get_object(Bucket="artifacts", Key="state/retrain.json")["Body"].read()
+    aws.wake()
+    aws.s3.put("artifacts", "state/retrain.json", state)  # as the second one has read it
+    aws.wake()
+    assert sum(entry["decision"] == "run ended" for entry in aws.ledger) == 1
+
+
+# --- waiting ------------------------------------------------------------------------------------
+
+
+def test_who_waits_is_woken_in_time(aws: Aws) -> None:
+    aws.publish()
+    aws.upload()
+    aws.clock.forward(seconds=20)
+    aws.wake()
+    (message,) = aws.sqs.sent
+    assert message["QueueUrl"] == "https://queue"
+    assert message["DelaySeconds"] == 41
+
+
+def test_one_wake_up_is_on_its_way_however_often_the_controller_looks(aws: Aws) -> None:
+    aws.publish()
+    for _ in range(5):
+        aws.upload()
+        aws.clock.forward(seconds=10)
+        aws.wake()
+    assert len(aws.sqs.sent) == 1
+    aws.clock.forward(seconds=11)
+    aws.wake()  # the wake-up arrives, and the uploads went on meanwhile
+    assert len(aws.sqs.sent) == 2
+
+
+def test_a_wait_longer_than_sqs_can_delay_is_waited_for_in_parts(aws: Aws) -> None:
+    aws.ready().wake()
+    aws.sagemaker.end()
+    for _ in range(2):
+        aws.clock.forward(minutes=1)
+        aws.alarm()
+        aws.wake()
+        if aws.sagemaker.active:
+            aws.sagemaker.end()
+    assert [message["DelaySeconds"] for message in aws.sqs.sent] == [900]
+    aws.clock.forward(seconds=901)
+    aws.wake()
+    assert len(aws.sqs.sent) == 2
+
+
+# --- the ledger ---------------------------------------------------------------------------------
+
+
+def test_a_decision_is_recorded_before_its_effect(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    start = aws.sagemaker.start_pipeline_execution
+
+    def look(**request: Any) -> Any:
+        seen.append((aws.ledger[-1]["decision"], aws.state["claim"]["token"]))
+        return start(**request)
+
+    monkeypatch.setattr(aws.sagemaker, "start_pipeline_execution", look)
+    aws.ready().wake()
+    assert seen == [("start", next(iter(aws.sagemaker.tokens)))]
+    assert aws.state["claim"] is None
+
+
+def test_the_same_wait_is_recorded_once(aws: Aws) -> None:
+    aws.publish()
+    for _ in range(10):
+        aws.upload()
+        aws.clock.forward(seconds=1)
+        aws.wake()
+    assert [entry["rule"] for entry in aws.ledger] == ["quiet period"]
+
+
+def test_an_entry_holds_what_the_decision_was_made_of(aws: Aws) -> None:
+    aws.ready().wake()
+    inputs = aws.ledger[-1]["inputs"]
+    (token,) = aws.sagemaker.tokens
+    assert inputs["token"] == token
+    assert inputs["objects"] == 1
+    assert inputs["code_version"] == "c1"
+    assert inputs["snapshot_id"] == aws.state["runs"][0]["identity"]["snapshot_id"]
+
+
+def test_a_decision_is_one_line_of_json_in_the_log(
+    aws: Aws, capsys: pytest.CaptureFixture[str]
+) -> None:
+    aws.ready().wake()
+    (line,) = capsys.readouterr().out.splitlines()
+    assert json.loads(line)["decision"] == "start"
+
+
+# --- races and deaths ---------------------------------------------------------------------------
+
+
+def test_who_loses_the_race_does_nothing(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    aws.ready()
+    slow, fast = aws.controller(), aws.controller()
+    look = slow._look
+
+    def overtaken(now: datetime) -> Any:
+        seen = look(now)
+        fast.wake(now)
+        return seen
+
+    monkeypatch.setattr(slow, "_look", overtaken)
+    assert slow.wake(aws.clock.now) is None
+    assert aws.sagemaker.starts == 1
+    assert [entry["decision"] for entry in aws.ledger] == ["start"]
+
+
+def cycle(aws: Aws, mortal: Mortal | None = None) -> None:
+    """A first run starts, ends and is seen to have ended."""
+    aws.wake(mortal)
+    if aws.sagemaker.active:
+        aws.sagemaker.end()
+    aws.wake(mortal)
+
+
+def calls_of_a_cycle() -> list[str]:
+    mortal = Mortal()
+    cycle(Aws().ready(), mortal)
+    return mortal.calls
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize(("number", "call"), list(enumerate(calls_of_a_cycle())))
+def test_a_controller_killed_at_any_call_leaves_one_run_and_its_record(
+    aws: Aws, number: int, call: str, after: bool
+) -> None:
+    aws.ready()
+    mortal = Mortal(number, after=after)
+    with pytest.raises(Died):
+        cycle(aws, mortal)
+    assert mortal.calls[-1] == call
+    for _ in range(6):  # the messages come again, and the sweep
+        aws.clock.forward(minutes=5)
+        aws.wake()
+        if aws.sagemaker.active:
+            aws.sagemaker.end()
+    assert len(aws.sagemaker.executions) == 1
+    assert [run["status"] for run in aws.state["runs"]] == ["Succeeded"]
+    assert aws.state["claim"] is None
+    decisions = [entry["decision"] for entry in aws.ledger]
+    assert "start" in decisions or "complete the claim" in decisions
+    assert "run ended" in decisions
+
+
+def test_a_claim_is_completed_with_the_execution_that_was_started(aws: Aws) -> None:
+    aws.ready()
+    calls = calls_of_a_cycle()
+    with pytest.raises(Died):
+        aws.wake(Mortal(calls.index("start_pipeline_execution"), after=True))
+    assert aws.wake() is Kind.WAIT
+    aws.clock.forward(minutes=3)
+    assert aws.wake() is Kind.COMPLETE
+    assert aws.sagemaker.starts == 1
+    assert len(aws.state["runs"]) == 1
+
+
+class Loop(RuleBasedStateMachine):
+    """People upload and publish, alarms come and go, runs end, controllers die."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.aws = Aws()
+        self.aws.publish()
+
+    @rule(name=st.sampled_from("abc"), body=st.sampled_from("xyz"))
+    def upload(self, name: str, body: str) -> None:
+        self.aws.upload(name, body)
+
+    @rule(name=st.sampled_from("abc"))
+    def delete(self, name: str) -> None:
+        if f"data/{name}" in self.aws.s3.keys("data"):
+            self.aws.s3.delete_object(Bucket="data", Key=f"data/{name}")
+
+    @rule(version=st.sampled_from(["c1", "c2"]))
+    def publish(self, version: str) -> None:
+        self.aws.publish(version)
+
+    @rule(state=st.sampled_from(["ALARM", "OK"]))
+    def alarm(self, state: str) -> None:
+        self.aws.alarm(state)
+
+    @rule(minutes=st.sampled_from([0.5, 2, 90]))
+    def time_goes_by(self, minutes: float) -> None:
+        self.aws.clock.forward(minutes=minutes)
+
+    @rule(status=st.sampled_from(["Succeeded", "Failed"]))
+    def run_ends(self, status: str) -> None:
+        if self.aws.sagemaker.active:
+            self.aws.sagemaker.end(status)
+
+    @rule(at=st.none() | st.integers(0, 15), after=st.booleans())
+    def wake(self, at: int | None, after: bool) -> None:
+        with contextlib.suppress(Died):
+            self.aws.wake(Mortal(at, after=after))
+
+    @invariant()
+    def one_run_at_a_time(self) -> None:
+        assert len(self.aws.sagemaker.active) <= 1
+
+    @invariant()
+    def an_episode_is_in_one_run(self) -> None:
+        if "state/retrain.json" not in self.aws.s3.keys("artifacts"):
+            return
+        episodes = [e for run in self.aws.state["runs"] for e in run["identity"]["episodes"]]
+        assert len(episodes) == len(set(episodes))
+
+    def teardown(self) -> None:
+        """In the end, what is there now has been run, and there is nothing left to do."""
+        aws = self.aws
+        for _ in range(8):
+            aws.clock.forward(hours=2)
+            aws.wake()
+            if aws.sagemaker.active:
+                aws.sagemaker.end()
+        snapshot = aws.controller().store
+        listing = snapshot.listing()
+        if listing.objects:
+            wanted = {
+                "SnapshotId": snapshot.snapshot(listing, None).id,
+                "CodeVersion": aws.s3.json("artifacts", "code/current.json")["code_version"],
+            }
+            executions = aws.sagemaker.executions.values()
+            assert wanted in [execution["parameters"] for execution in executions]
+        assert aws.wake() is Kind.NOTHING
+
+
+Loop.TestCase.settings = hypothesis_settings(max_examples=40, stateful_step_count=25, deadline=None)
+TestLoop = Loop.TestCase
+
+
+# --- settings -----------------------------------------------------------------------------------
+
+
+def test_settings_come_from_the_environment() -> None:
+    settings = Settings.from_environment(
+        {
+            "LOOP": "churn",
+            "ARTIFACT_BUCKET": "artifacts",
+            "DATA_BUCKET": "data",
+            "DATA_PREFIX": "data/",
+            "PIPELINE_NAME": "churn",
+            "ALARM_NAMES": '["churn-drift"]',
+            "QUEUE_URL": "https://queue",
+            "QUIET_PERIOD_SECONDS": "60",
+            "COOLDOWN_SECONDS": "3600",
+            "CLAIM_SECONDS": "120",
+        }
+    )
+    assert settings == SETTINGS
+
+
+def test_a_loop_without_alarms_asks_for_none(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    # DescribeAlarms without names would answer with every alarm of the account.
+    monkeypatch.setattr(aws.cloudwatch, "describe_alarms", None)
+    controller = aws.ready().controller()
+    controller.settings = replace(SETTINGS, alarms=())
+    decision = controller.wake(aws.clock.now)
+    assert decision is not None
+    assert decision.kind is Kind.START
