@@ -1,0 +1,96 @@
+"""The distribution: what a user gets who installs `perennial-mlops`."""
+
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+COMPONENTS = ROOT / "components"
+
+pytestmark = [pytest.mark.packaging, pytest.mark.timeout(600)]
+
+# Run with the interpreter of the empty environment: prints what its users would see.
+PROBE = """
+import importlib.metadata, pathlib, pulumi, perennial_mlops
+from perennial_mlops._code import runtime_archive
+folder = pathlib.Path(perennial_mlops.__file__).parent
+print(importlib.metadata.version("perennial-mlops"))
+print(*sorted(runtime_archive().assets))
+print(*sorted(perennial_mlops.__all__))
+"""
+
+
+def run(*command: str | Path) -> str:
+    result = subprocess.run(  # noqa: S603  # fixed commands
+        [str(part) for part in command], capture_output=True, encoding="utf-8"
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def uv() -> Path:
+    """The installer: where `make` put it, otherwise the one on the path."""
+    local = ROOT / ".cache" / "uv" / "bin" / "uv"
+    return local if local.is_file() else Path("uv")
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built from the folder as `pip install` would."""
+    folder = tmp_path_factory.mktemp("wheel")
+    run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, COMPONENTS)
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty environment with nothing but the wheel and what it asks for."""
+    folder = tmp_path_factory.mktemp("empty")
+    python = folder / "bin" / "python"
+    run(uv(), "venv", "--quiet", "--clear", "--python", sys.executable, folder)
+    run(uv(), "pip", "install", "--quiet", "--python", python, wheel)
+    return python
+
+
+def files(pattern: str) -> set[str]:
+    return {path.relative_to(COMPONENTS).as_posix() for path in COMPONENTS.glob(pattern)}
+
+
+def test_the_wheel_holds_the_components_the_runtime_and_nothing_else(wheel: Path) -> None:
+    prefix = "perennial_mlops/"
+    found = {
+        name.removeprefix(prefix)
+        for name in zipfile.ZipFile(wheel).namelist()
+        if name.startswith(prefix)
+    }
+    expected = files("*.py") | files("runtime/*.py") | {"py.typed", "PulumiPlugin.yaml"}
+    assert found == expected
+    top = {name.partition("/")[0] for name in zipfile.ZipFile(wheel).namelist()}
+    assert {name for name in top if not name.endswith(".dist-info")} == {"perennial_mlops"}
+
+
+def test_the_wheel_installed_in_an_empty_environment_imports(python: Path) -> None:
+    version, assets, names = run(python, "-W", "ignore", "-c", PROBE).splitlines()
+    project = tomllib.loads((COMPONENTS / "pyproject.toml").read_text())["project"]
+    assert version == project["version"]
+    assert set(assets.split()) == files("runtime/*.py")
+    assert "DataStore" in names.split()
+
+
+def test_the_version_stands_in_one_place() -> None:
+    version = tomllib.loads((COMPONENTS / "pyproject.toml").read_text())["project"]["version"]
+    found = [
+        path.name
+        for path in (
+            *COMPONENTS.rglob("*.py"),
+            *COMPONENTS.glob("*.yaml"),
+            *COMPONENTS.glob("*.md"),
+        )
+        if version in path.read_text()
+    ]
+    assert not found
