@@ -3,6 +3,8 @@
 import base64
 import json
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +14,7 @@ import botocore.exceptions
 import pytest
 
 from laptop.errors import AwsError
+from laptop.sagemaker import serving
 from tests.laptop.sagemaker_world import ENDPOINT_ROLE, World, world
 from tests.laptop.test_sagemaker_pipelines import tar
 
@@ -206,6 +209,37 @@ def test_a_model_that_the_role_may_not_read_is_told(aws: World) -> None:
     assert "Failed to download model data" in endpoint["FailureReason"]
 
 
+def test_a_container_that_takes_too_long_to_come_up_fails_the_health_check(aws: World) -> None:
+    slow = "import threading\ndef model_fn(model_dir):\n    threading.Event().wait()\n"
+    name = config(aws, "v1", code=slow)
+    variant = {
+        "VariantName": "AllTraffic",
+        "ModelName": name,
+        "ContainerStartupHealthCheckTimeoutInSeconds": 0.2,
+    }
+    aws.call("CreateEndpointConfig", EndpointConfigName="slow", ProductionVariants=[variant])
+    aws.call("CreateEndpoint", EndpointName="churn", EndpointConfigName="slow")
+    assert aws.endpoint()["FailureReason"] == PING
+
+
+def test_a_container_ends_when_whoever_started_it_is_gone(tmp_path: Path) -> None:
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code/inference.py").write_text("def model_fn(model_dir):\n    return None\n")
+    reader, writer = os.pipe()
+    with (
+        os.fdopen(reader) as report,
+        subprocess.Popen(  # noqa: S603 - our own script
+            [sys.executable, serving.__file__, str(tmp_path), str(writer)],
+            stdin=subprocess.PIPE,
+            pass_fds=[writer],
+        ) as container,
+    ):
+        os.close(writer)
+        assert 0 < int(report.readline()) < 65536
+        container.communicate(timeout=30)  # closes its standard input, as our death would
+    assert container.returncode == 0
+
+
 def test_a_role_that_cannot_be_assumed_fails_the_endpoint(aws: World) -> None:
     aws.denied = {("endpoint", "sts:AssumeRole")}
     assert "Could not assume role" in serve(aws)["FailureReason"]
@@ -249,6 +283,15 @@ def test_what_the_container_fails_at_is_a_model_error(aws: World) -> None:
     assert response["OriginalStatusCode"] == 500
     assert "this row cannot be scored" in response["Error"]["Message"]
     assert "/aws/sagemaker/Endpoints/churn" in response["Error"]["Message"]
+
+
+def test_a_format_that_the_container_does_not_know_is_a_client_error_of_the_model(
+    aws: World,
+) -> None:
+    serve(aws, code="def model_fn(model_dir):\n    return None\n")
+    status, error = predict(aws, "x", **{"Content-Type": "image/png"})
+    assert (status, error["OriginalStatusCode"]) == (424, 415)
+    assert "Received client error (415) from primary" in error["Message"]
 
 
 def test_an_unknown_endpoint_is_a_validation_error(aws: World) -> None:
