@@ -54,7 +54,7 @@ VARIANT = "primary"
 LOG_LINES = 30
 """So many last lines of a failed container's log are kept."""
 
-_POLL_SECONDS = 5
+_POLL_SECONDS = 2
 _RESERVE_SECONDS = 30  # of the function's time, for what follows the deletion of the endpoint
 _CLOCK_SKEW = timedelta(minutes=1)
 _LOG_EVENTS_READ = 10_000
