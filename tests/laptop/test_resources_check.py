@@ -122,6 +122,7 @@ def test_equal_files_give_equal_zips_in_whatever_order(
     assert one == other
     with zipfile.ZipFile(BytesIO(one)) as archive:
         assert {name: archive.read(name).decode() for name in archive.namelist()} == given
+        assert {entry.date_time[0] for entry in archive.infolist()} == {1980}
 
 
 def test_a_folder_and_an_archive_of_its_files_are_the_same_zip(tmp_path: Path) -> None:

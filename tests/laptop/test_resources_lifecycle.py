@@ -10,6 +10,7 @@ import pulumi
 import pytest
 
 from laptop.engine import difference
+from laptop.inventory import inventory
 from laptop.resources import HANDLERS, provider
 from laptop.resources.handler import Cloud
 from laptop.resources.shape import Properties
@@ -583,14 +584,16 @@ def world(cloud: Cloud, name: str) -> Iterator[World]:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.type} {case.name}".strip())
 def test_a_resource_is_made_as_asked_changed_in_place_and_gone_after_deletion(
-    case: Case, world: World
+    case: Case, world: World, session: boto3.Session
 ) -> None:
     handler = HANDLERS[case.type]
     world.build(case.ground)
     inputs = handler.check(world.name, case.before(world.made))
     outputs = handler.create(world.cloud, inputs)
     try:
-        assert_as_asked(handler.read(world.cloud, outputs), inputs)
+        assert_as_asked(handler.read(world.cloud, outputs), inputs, outputs)
+        if case.type in LISTED:
+            assert LISTED[case.type].format_map(outputs) in inventory(session)
         promised = provider.output_properties(case.type) - provider.input_properties(case.type)
         assert promised - NOT_GIVEN.get(case.type, set()) <= outputs.keys()
         if case.after is not None:
@@ -601,7 +604,7 @@ def test_a_resource_is_made_as_asked_changed_in_place_and_gone_after_deletion(
             same = outputs["id"]
             outputs = handler.update(world.cloud, changed, outputs, changed_inputs)
             assert outputs["id"] == same
-            assert_as_asked(handler.read(world.cloud, outputs), changed_inputs)
+            assert_as_asked(handler.read(world.cloud, outputs), changed_inputs, outputs)
     finally:
         handler.delete(world.cloud, outputs)
     assert case.type in NEVER_GONE or handler.read(world.cloud, outputs) is None
@@ -632,13 +635,36 @@ NOT_GIVEN = {
 }
 
 
+# How the inventory lists what is there. The others live in, or on, one of these.
+LISTED = {
+    "aws:s3/bucket:Bucket": "bucket {bucket}",
+    "aws:iam/role:Role": "role {name}",
+    "aws:sqs/queue:Queue": "queue {url}",
+    "aws:lambda/function:Function": "function {name}",
+    "aws:lambda/eventSourceMapping:EventSourceMapping": "event source mapping {uuid}",
+    "aws:cloudwatch/eventRule:EventRule": "rule {name}",
+    "aws:cloudwatch/logGroup:LogGroup": "log group {name}",
+    "aws:cloudwatch/metricAlarm:MetricAlarm": "alarm {name}",
+    "aws:cloudwatch/dashboard:Dashboard": "dashboard {dashboardName}",
+    "aws:kms/key:Key": "key {keyId}",
+    "aws:sagemaker/pipeline:Pipeline": "pipeline {pipelineName}",
+    "aws:sagemaker/modelPackageGroup:ModelPackageGroup": (
+        "model package group {modelPackageGroupName}"
+    ),
+    "aws:sagemaker/model:Model": "model {name}",
+    "aws:sagemaker/endpointConfiguration:EndpointConfiguration": "endpoint config {name}",
+}
+
+
 def test_every_type_has_a_case() -> None:
     elsewhere = {"aws:lambda/invocation:Invocation", "aws:sagemaker/endpoint:Endpoint"}
     assert {case.type for case in CASES} == HANDLERS.keys() - elsewhere
 
 
-def assert_as_asked(found: Properties | None, inputs: Properties) -> None:
+def assert_as_asked(found: Properties | None, inputs: Properties, outputs: Properties) -> None:
     assert found is not None
+    for name in {"arn", "codeSha256", "etag"} & found.keys():
+        assert found[name] == outputs[name], name
     for name, wanted in inputs.items():
         if name in WRITE_ONLY or wanted == {}:
             continue
