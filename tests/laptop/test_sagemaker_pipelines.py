@@ -344,6 +344,14 @@ def test_a_refused_gate_fails_the_execution_with_its_reason(aws: World) -> None:
     ]
 
 
+def test_after_a_failure_no_further_step_starts(aws: World) -> None:
+    fail = {"Name": "Fail", "Type": "Fail", "Arguments": {"ErrorMessage": "enough"}}
+    create(aws, fail, {**sleeper(seconds=1), "Name": "Slow"}, prepare(DependsOn=["Slow"]))
+    arn = aws.start()
+    assert aws.finished(arn)["PipelineExecutionStatus"] == "Failed"
+    assert "Prepare" not in aws.steps(arn)
+
+
 def test_a_failed_processing_job_tells_its_exit_message_and_uploads_nothing(aws: World) -> None:
     aws.objects["data/in/corrupt.csv"] = b"x"
     create(aws, prepare(), train())
@@ -618,17 +626,20 @@ def test_a_pipeline_is_described_updated_listed_and_deleted_with_its_executions(
     ]
     arn = _run(aws, "a", "x")
     aws.call("UpdatePipeline", PipelineName="loop", PipelineDescription="the loop")
-    aws.call("UpdatePipeline", PipelineName="loop", PipelineDefinition=definition(sleeper()))
+    other = {**sleeper(), "Name": "Other"}
+    aws.call("UpdatePipeline", PipelineName="loop", PipelineDefinition=definition(other))
     then = aws.call("DescribePipelineDefinitionForExecution", PipelineExecutionArn=arn)
     assert then["PipelineDefinition"] == definition(prepare())
     (summary,) = aws.call("ListPipelines")["PipelineSummaries"]
     assert summary["PipelineDescription"] == "the loop"
     running = aws.start(token="r" * 32)
+    aws.until(lambda: set(aws.steps(running)), bool)
     with pytest.raises(AwsError, match="stop every execution") as caught:
         aws.call("DeletePipeline", PipelineName="loop", ClientRequestToken="d" * 32)
     assert caught.value.code == "ConflictException"
     aws.call("StopPipelineExecution", PipelineExecutionArn=running, ClientRequestToken="s" * 32)
     aws.finished(running)
+    assert set(aws.steps(running)) == {"Other"}
     aws.call("DeletePipeline", PipelineName="loop", ClientRequestToken="d" * 32)
     for operation, request in (
         ("DescribePipeline", {"PipelineName": "loop"}),
