@@ -242,7 +242,7 @@ def test_a_container_ends_when_whoever_started_it_is_gone(tmp_path: Path) -> Non
 
 def test_a_role_that_cannot_be_assumed_fails_the_endpoint(aws: World) -> None:
     aws.denied = {("endpoint", "sts:AssumeRole")}
-    assert "Could not assume role" in serve(aws)["FailureReason"]
+    assert serve(aws)["FailureReason"] == f"Could not assume role {ENDPOINT_ROLE}."
 
 
 def test_a_deleted_endpoint_is_gone_with_its_process(aws: World) -> None:

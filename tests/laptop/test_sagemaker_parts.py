@@ -227,6 +227,26 @@ def test_the_sampling_percentage_decides_what_is_captured() -> None:
     assert [it["captureData"]["endpointInput"]["data"] for it in lines] == ["0", "1"]
 
 
+def test_a_record_that_arrives_during_the_last_write_is_written_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(capture, "FLUSH_SECONDS", 0)
+    puts: list[str] = []
+
+    def put_object(**request: Any) -> None:
+        puts.append(request["Body"])
+        if len(puts) == 1:
+            late.add(Payload(b"second", "text/csv"), Payload(b"", "text/csv"))
+            late._closed.set()
+
+    config = {**CONFIG, "InitialSamplingPercentage": 100, "DestinationS3Uri": "s3://b/c"}
+    client = SimpleNamespace(put_object=put_object)
+    late = capture.Capture(config, "churn", "A", client, flushed=lambda: None)
+    late.add(Payload(b"first", "text/csv"), Payload(b"", "text/csv"))
+    late.close()
+    assert ["first" in puts[0], "second" in puts[1]] == [True, True]
+
+
 def module(**functions: Any) -> ModuleType:
     it = ModuleType("inference")
     it.__dict__.update(model_fn=lambda _: SimpleNamespace(predict=lambda data: data * 2))
