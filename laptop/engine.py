@@ -109,15 +109,17 @@ class Engine:
         about the resource that is wrong: before anything was changed if the program is at fault;
         otherwise what exists stays in the state, for the next ``up`` or ``destroy``.
         """
-        cloud = Cloud(self._session)
+        cloud = self._cloud()
         preview = _Preview(cloud, self._state)
         self._run(program, config, preview, preview=True)
         self._refuse_protected(self._state.keys() - preview.declared, "no longer declared")
         deployment = _Deployment(cloud, self._state, self._condemned, self._on_change)
         deployment.result.outputs = self._run(program, config, deployment, preview=False)
         gone = [self._state[urn] for urn in self._state.keys() - deployment.declared]
-        failures = self._delete(cloud, [*self._condemned, *gone], deployment.result.deleted)
-        self._raise(failures)
+        self._raise(self._delete(cloud, [*self._condemned, *gone]))
+        deployment.result.deleted = [
+            record.registration.title for record in gone if record.registration.custom
+        ]
         return deployment.result
 
     def destroy(self) -> None:
@@ -127,8 +129,8 @@ class Engine:
         if some could not be deleted: those stay in the state.
         """
         self._refuse_protected(self._state, "about to be destroyed")
-        cloud = Cloud(self._session)
-        self._raise(self._delete(cloud, [*self._condemned, *self._state.values()], []))
+        doomed = [*self._condemned, *self._state.values()]
+        self._raise(self._delete(self._cloud(), doomed))
 
     def _run(
         self, program: Program, config: Mapping[str, str], registrar: Any, *, preview: bool
@@ -146,7 +148,15 @@ class Engine:
         for urn in urns:
             _refuse_if_protected(self._state[urn], why)
 
-    def _delete(self, cloud: Cloud, records: list[Record], deleted: list[str]) -> list[str]:
+    def _cloud(self) -> Cloud:
+        try:
+            return Cloud(self._session)
+        except (BotoCoreError, ClientError) as error:
+            raise LaptopError(
+                f"The AWS to deploy to does not answer ({error}): is the laptop AWS running?"
+            ) from error
+
+    def _delete(self, cloud: Cloud, records: list[Record]) -> list[str]:
         """Delete records in reverse order of dependency; the sentences of those that failed."""
         failures = []
         doomed = {record.registration.urn for record in records}
@@ -163,8 +173,6 @@ class Engine:
                     Action.DELETE, about.type, about.name, time.perf_counter() - started
                 )
             self._forget(record)
-            if about.custom:
-                deleted.append(about.title)
         return failures
 
     def _forget(self, record: Record) -> None:
@@ -327,7 +335,11 @@ class _Deployment:
         self, handler: Handler, registration: Registration, inputs: Properties, record: Record
     ) -> Properties:
         if not _deletes_first(handler, registration, inputs, record):
-            outputs = handler.create(self._cloud, inputs)
+            try:
+                outputs = handler.create(self._cloud, inputs)
+            except PartlyCreated:
+                self._condemned.append(record)  # its place in the state goes to the new one
+                raise
             self._condemned.append(record)
             return outputs
         first = _deleted_first(self._state, handler, registration, inputs)

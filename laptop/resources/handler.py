@@ -14,6 +14,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import boto3
 import pulumi
+from botocore import xform_name
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
@@ -74,11 +75,8 @@ class Cloud:
 
         Raises botocore's ClientError when AWS refuses, ParamValidationError before sending.
         """
-        client = self.client(call.service)
-        methods = {
-            operation: method for method, operation in client.meta.method_to_api_mapping.items()
-        }
-        answer: dict[str, Any] = getattr(client, methods[call.operation])(**call.params)
+        method = getattr(self.client(call.service), xform_name(call.operation))
+        answer: dict[str, Any] = method(**call.params)
         return answer
 
     def check(self, call: Call) -> None:

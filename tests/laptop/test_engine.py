@@ -167,6 +167,7 @@ def test_a_replacing_property_makes_a_new_resource_before_the_old_one_goes(
     result = stack.up(queues(name=name))
     assert result.replaced == ["aws:sqs/queue:Queue jobs"]
     assert result.outputs["jobs"].endswith(name)
+    assert result.deleted == []
     assert stack.changes == [("replace", "jobs"), ("delete", "jobs")]
 
 
@@ -299,16 +300,34 @@ def test_of_many_resources_the_one_that_failed_is_named_and_nothing_is_logged(
         pulumi.log.warn("deprecated")
         lost = s3.BucketObjectv2("lost", bucket="there-is-no-such-bucket", key="k", content="")
         for number in range(6):
-            sqs.Queue(f"beside-{number}")
             after = sqs.Queue(f"after-{number}", tags={"etag": lost.etag})
             after.arn.apply(lambda arn: sqs.Queue(f"later-{arn[-3:]}"))
+        for number in range(12):
+            sqs.Queue(f"beside-{number}")
         pulumi.export("etag", lost.etag)
 
-    with pytest.raises(LaptopError, match="lost: NoSuchBucket"):
-        stack.up(program)
-    gc.collect()  # asyncio complains of what failed unseen when it is collected
+    sentence = failure(stack, program)
+    gc.collect()  # asyncio complains of a future that failed unseen when it is collected
+    assert "lost: NoSuchBucket from PutObject" in sentence
     assert capfd.readouterr() == ("", "")
     assert [record for record in caplog.records if record.levelname != "DEBUG"] == []
+
+
+def failure(stack: Stack, program: Callable[[], object]) -> str:
+    """The sentence of a failure; unlike pytest.raises, it keeps nothing else of it."""
+    try:
+        stack.up(program)
+    except LaptopError as error:
+        return str(error)
+    return ""
+
+
+def test_an_aws_that_does_not_answer_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    nowhere = boto3.Session("test", "test", region_name="eu-west-1")
+    engine = Engine(nowhere, project="trial", stack="laptop")
+    with pytest.raises(LaptopError, match=r"does not answer .*is the laptop AWS running"):
+        engine.destroy()
 
 
 def test_getting_an_existing_resource_is_refused(stack: Stack) -> None:
@@ -395,6 +414,19 @@ def test_a_resource_that_was_made_but_not_finished_is_replaced_by_the_next_deplo
         stack.up(program(2))
     assert stack.engine.resources == (log,)
     assert stack.up(program(3)).replaced == [log]
+
+
+def test_a_replacement_that_could_not_be_finished_loses_neither_the_old_nor_the_new(
+    stack: Stack, name: str
+) -> None:
+    def program(named: str | None, days: int) -> Callable[[], object]:
+        return lambda: cloudwatch.LogGroup("log", name=named, retention_in_days=days)
+
+    stack.up(program(None, 3))
+    with pytest.raises(LaptopError, match="from PutRetentionPolicy"):
+        stack.up(program(name, 2))
+    stack.up(program(name, 3))
+    assert stack.changes[-1] == ("delete", "log")  # the fixture sees that nothing is left
 
 
 def test_destroy_goes_on_past_a_failure_and_reports_it_at_the_end(
