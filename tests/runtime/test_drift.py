@@ -248,6 +248,9 @@ def test_too_few_samples_are_measured_but_never_called_drift() -> None:
     assert report.max_psi > 1
     assert not report.enough
     assert report.drifted_share == 0
+    one_more = drift_report(of, traffic(of, 100, older_by=40), psi_threshold=0.2, min_samples=100)
+    assert one_more.enough
+    assert one_more.features[0].drifted
 
 
 # --- formats --------------------------------------------------------------------------------------

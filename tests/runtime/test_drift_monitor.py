@@ -189,7 +189,7 @@ def test_a_file_is_counted_once_however_often_the_monitor_looks(aws: Aws) -> Non
 def test_files_of_the_last_hour_are_counted_and_those_before_forgotten(aws: Aws) -> None:
     aws.serve(1)
     key = aws.capture(NORMAL)
-    aws.clock.forward(minutes=59)
+    aws.clock.forward(hours=1)
     aws.wake()
     assert aws.counted == 40
     assert aws.state.files == (key,)
@@ -241,6 +241,17 @@ def test_a_new_version_is_compared_with_its_own_baseline_from_its_first_request(
     assert [reason.split()[-4] for reason in reasons] == [
         aws.sagemaker.packages[number]["ModelPackageArn"] for number in (1, 2)
     ]
+
+
+def test_requests_in_the_second_in_which_the_model_went_live_are_counted(aws: Aws) -> None:
+    aws.clock.forward(milliseconds=700)
+    aws.serve(1)
+    assert aws.sagemaker.endpoint is not None
+    live: datetime = aws.sagemaker.endpoint["LastModifiedTime"]
+    assert live.microsecond > 0
+    aws.capture([], capture_line(NORMAL[:3], live))  # the line has whole seconds
+    aws.wake()
+    assert aws.counted == 3
 
 
 # --- reporting ----------------------------------------------------------------------------------

@@ -251,6 +251,7 @@ def test_one_wake_up_is_on_its_way_however_often_the_controller_looks(aws: Aws) 
     aws.clock.forward(seconds=11)
     aws.wake()  # the wake-up arrives, and the uploads went on meanwhile
     assert len(aws.sqs.sent) == 2
+    assert [entry["rule"] for entry in aws.ledger] == ["quiet period"]
 
 
 def test_a_wait_longer_than_sqs_can_delay_is_waited_for_in_parts(aws: Aws) -> None:
