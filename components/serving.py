@@ -47,7 +47,8 @@ class ModelEndpointArgs(TypedDict):
     """ECR image that the models run in: the endpoint may pull from its repository only."""
     mode: NotRequired[EndpointMode]
     """Who decides on the version. Defaults to `follow`, which creates the endpoint as soon as a
-    version is approved, not before."""
+    version is approved, not before. An endpoint has one owner: to change the mode, remove the
+    component first and add it again."""
     model_package_arn: NotRequired[pulumi.Input[str]]
     """The version to serve: required when the mode is `pinned`, refused otherwise."""
     instance_type: NotRequired[pulumi.Input[str]]

@@ -1,12 +1,15 @@
 """The distribution: what a user gets who installs `perennial-mlops`."""
 
+import json
 import subprocess
 import sys
 import tomllib
 import zipfile
 from pathlib import Path
 
+import grpc  # type: ignore[import-untyped]  # it ships no types
 import pytest
+from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
 ROOT = Path(__file__).parents[1]
 COMPONENTS = ROOT / "components"
@@ -80,6 +83,24 @@ def test_the_wheel_installed_in_an_empty_environment_imports(python: Path) -> No
     assert version == project["version"]
     assert set(assets.split()) == files("runtime/*.py")
     assert "DataStore" in names.split()
+
+
+def test_the_installed_package_serves_its_schema_to_every_language(python: Path) -> None:
+    """Started as Pulumi's Python host starts a package: it prints its port and answers."""
+    module = ["-W", "ignore", "-m", "pulumi.run.plugin", "perennial-mlops"]
+    command = [str(python), *module, "127.0.0.1:1"]  # the engine, which it does not call yet
+    with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8") as plugin:  # noqa: S603  # fixed command
+        try:
+            assert plugin.stdout is not None
+            port = int(plugin.stdout.readline())
+            with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+                provider = provider_pb2_grpc.ResourceProviderStub(channel)
+                answer = provider.GetSchema(provider_pb2.GetSchemaRequest(), timeout=30)
+        finally:
+            plugin.kill()
+    schema = json.loads(answer.schema)
+    assert schema["name"] == "perennial-mlops"
+    assert "perennial-mlops:index:DataStore" in schema["resources"]
 
 
 def test_the_version_stands_in_one_place() -> None:
