@@ -235,7 +235,7 @@ class DeployController:
         return Endpoint(
             status=answer["EndpointStatus"],
             version=self._version(answer["EndpointConfigName"]),
-            modified=answer["LastModifiedTime"],
+            modified=answer["LastModifiedTime"].astimezone(UTC),
             failure=answer.get("FailureReason", ""),
         )
 

@@ -267,7 +267,7 @@ class DriftMonitor:
         package = sagemaker.describe_model_package(ModelPackageName=arn)
         uri = package.get("CustomerMetadataProperties", {}).get("baseline_uri")
         # Capture times have whole seconds.
-        since = endpoint["LastModifiedTime"].replace(microsecond=0)
+        since = endpoint["LastModifiedTime"].astimezone(UTC).replace(microsecond=0)
         return None if uri is None else Model(name, arn, uri, since)
 
     def _read_world(

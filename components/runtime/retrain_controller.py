@@ -210,7 +210,7 @@ class RetrainController:
         if now.active:
             return now
         failure = "" if now.status == "Succeeded" else self._failure(run, answer)
-        return replace(now, ended_at=answer["LastModifiedTime"], failure=failure)
+        return replace(now, ended_at=answer["LastModifiedTime"].astimezone(UTC), failure=failure)
 
     def _failure(self, run: Run, execution: Mapping[str, Any]) -> str:
         """Why a run did not succeed: the reasons of its failed steps, or else its own."""
@@ -256,7 +256,7 @@ class RetrainController:
             return ()
         answer = self.clients.cloudwatch.describe_alarms(AlarmNames=list(self.settings.alarms))
         return tuple(
-            Episode(alarm["AlarmName"], alarm["StateTransitionedTimestamp"])
+            Episode(alarm["AlarmName"], alarm["StateTransitionedTimestamp"].astimezone(UTC))
             for alarm in answer["MetricAlarms"]
             if alarm["StateValue"] == "ALARM"
         )

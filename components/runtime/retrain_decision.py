@@ -55,7 +55,7 @@ class Data:
 
 @dataclass(frozen=True)
 class Episode:
-    """One stay of a drift alarm in ALARM."""
+    """One stay of a drift alarm in ALARM; `since` is when it went there, in UTC."""
 
     alarm: str
     since: datetime

@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
@@ -145,7 +145,7 @@ class SnapshotStore:
         for page in pages:
             versions = page.get("Versions", [])
             for item in (*versions, *page.get("DeleteMarkers", [])):
-                modified: datetime = item["LastModified"]
+                modified = item["LastModified"].astimezone(UTC)
                 last_change = modified if last_change is None else max(last_change, modified)
             objects.extend(
                 ObjectVersion(item["Key"], item["VersionId"], item["Size"], item["ETag"])

@@ -3,7 +3,7 @@
 import contextlib
 import json
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -162,6 +162,20 @@ def test_an_alarm_starts_one_run_an_episode(aws: Aws) -> None:
     aws.clock.forward(hours=1)
     assert aws.wake() is Kind.START
     assert len(aws.sagemaker.executions) == 3
+
+
+def test_an_episode_is_the_same_in_every_time_zone(aws: Aws) -> None:
+    aws.ready().wake()
+    aws.sagemaker.end()
+    aws.alarm()
+    aws.wake()
+    aws.sagemaker.end()
+    state, since = aws.cloudwatch.alarms["churn-drift"]
+    # boto3 gives the time zone of the machine.
+    local = since.astimezone(timezone(timedelta(hours=5)))
+    aws.cloudwatch.alarms["churn-drift"] = (state, local)
+    aws.clock.forward(hours=2)
+    assert aws.wake() is Kind.NOTHING
 
 
 def test_only_new_versions_are_asked_for_their_checksum(aws: Aws) -> None:
