@@ -5,11 +5,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from components.runtime.deploy_controller import Clients, DeployController, Settings
 from components.runtime.deploy_decision import Kind
 from components.runtime.ledger import Ledger
-from tests.runtime.fakes import S3, Clock, Died, Endpoints, Logs, Mortal, Sqs
+from tests.runtime.fakes import S3, Clock, Died, Endpoints, Logs, Mortal, Sqs, refusal
 
 SETTINGS = Settings(
     loop="churn",
@@ -295,6 +296,22 @@ def test_a_controller_killed_at_any_call_is_carried_on_by_the_next(
     assert aws.state["failed"] == {}
     assert (aws.state["live"], aws.state["previous"]) == (2, 1)
     assert sorted(aws.sagemaker.configs) == sorted(aws.sagemaker.models) == ["churn-v1", "churn-v2"]
+
+
+@pytest.mark.parametrize(
+    "operation", ["describe_endpoint", "create_model", "create_endpoint_config", "create_endpoint"]
+)
+@pytest.mark.parametrize("code", ["ThrottlingException", "ValidationException"])
+def test_an_error_is_never_taken_for_an_answer(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch, operation: str, code: str
+) -> None:
+    def refuse(**_: object) -> None:
+        raise refusal(code, "Rate exceeded.")
+
+    aws.sagemaker.register(1)
+    monkeypatch.setattr(aws.sagemaker, operation, refuse)
+    with pytest.raises(ClientError, match="Rate exceeded"):
+        aws.wake()
 
 
 # --- the end ------------------------------------------------------------------------------------

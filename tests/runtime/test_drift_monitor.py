@@ -8,6 +8,7 @@ from typing import Any
 import boto3
 import moto
 import pytest
+from botocore.exceptions import ClientError
 
 from components.runtime.drift import Baseline, categorical_column, numeric_column
 from components.runtime.drift_monitor import (
@@ -18,7 +19,7 @@ from components.runtime.drift_monitor import (
     State,
 )
 from components.runtime.ledger import Ledger
-from tests.runtime.fakes import S3, Clock, CloudWatch, Died, Endpoints, Mortal, Sqs
+from tests.runtime.fakes import S3, Clock, CloudWatch, Died, Endpoints, Mortal, Sqs, refusal
 
 SETTINGS = Settings(
     loop="churn",
@@ -144,6 +145,15 @@ def aws() -> Aws:
 
 def test_no_endpoint_yet_is_an_ordinary_state(aws: Aws) -> None:
     assert aws.wake() == "There is no endpoint yet."
+
+
+def test_an_error_is_not_taken_for_no_endpoint(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(**_: object) -> None:
+        raise refusal("ValidationException", "Rate exceeded.")
+
+    monkeypatch.setattr(aws.sagemaker, "describe_endpoint", refuse)
+    with pytest.raises(ClientError, match="Rate exceeded"):
+        aws.wake()
 
 
 def test_a_model_without_a_baseline_is_an_ordinary_state(aws: Aws) -> None:
