@@ -138,6 +138,12 @@ class RetrainingTriggers(pulumi.ComponentResource):
                     ],
                     [pipeline, pulumi.Output.concat(pipeline, "/execution/*")],
                 ),
+                # SageMaker names the jobs of pipelines so; the name does not hold the pipeline's.
+                allow(
+                    "ReadWhatFailedStepsSaid",
+                    "sagemaker:DescribeProcessingJob",
+                    here.arn("sagemaker", "processing-job/pipelines-*"),
+                ),
                 *(
                     [allow("ReadTheAlarms", "cloudwatch:DescribeAlarms", alarm_arns)]
                     if watched

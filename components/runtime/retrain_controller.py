@@ -12,6 +12,8 @@ What its role must allow (action: resource):
 - sagemaker:StartPipelineExecution, sagemaker:ListPipelineExecutions: the pipeline
 - sagemaker:DescribePipelineExecution, sagemaker:ListPipelineExecutionSteps: the pipeline's
   executions (PIPELINE_ARN/execution/*)
+- sagemaker:DescribeProcessingJob: the jobs of pipelines (processing-job/pipelines-*), for what a
+  failed step said
 - sqs:SendMessage: its own queue (QUEUE_URL); for the event source mapping also sqs:ReceiveMessage,
   sqs:DeleteMessage, sqs:GetQueueAttributes
 - kms:Decrypt, kms:GenerateDataKey: the buckets' and the queue's key, where one is set
@@ -218,13 +220,24 @@ class RetrainController:
             PipelineExecutionArn=run.execution_arn
         )
         reasons = [
-            f"{step['StepName']}: {_step_failure(step)}"
+            f"{step['StepName']}: {self._step_failure(step)}"
             for page in pages
             for step in page["PipelineExecutionSteps"]
             if step["StepStatus"] == "Failed"
         ]
         text = "; ".join(reasons) or execution.get("FailureReason", "no reason given")
         return text[:_FAILURE_CHARACTERS]
+
+    def _step_failure(self, step: Mapping[str, Any]) -> str:
+        """Why a step failed. What the script itself said is only in the job's ExitMessage."""
+        metadata = step.get("Metadata", {})
+        if job := metadata.get("ProcessingJob", {}).get("Arn"):
+            name = job.rpartition("/")[2]
+            answer = self.clients.sagemaker.describe_processing_job(ProcessingJobName=name)
+            if said := answer.get("ExitMessage"):
+                return str(said)
+        message = metadata.get("Fail", {}).get("ErrorMessage")
+        return str(message or step.get("FailureReason") or "no reason given")
 
     def _read_world(self, state: State, now: datetime) -> tuple[World, Snapshot | None]:
         settings = self.settings
@@ -381,8 +394,3 @@ def _said(decision: Decision) -> tuple[str, ...]:
 def _display_name(claim: Claim) -> str:
     """Carries the token's head, because DescribePipelineExecution does not tell the token."""
     return f"retrain-{claim.token[:32]}"
-
-
-def _step_failure(step: Mapping[str, Any]) -> str:
-    message = step.get("Metadata", {}).get("Fail", {}).get("ErrorMessage")
-    return str(message or step.get("FailureReason") or "no reason given")

@@ -224,6 +224,7 @@ class Executions:
         self.clock = clock
         self.executions: dict[str, dict[str, Any]] = {}
         self.steps: dict[str, list[Any]] = {}
+        self.exit_messages: dict[str, str] = {}
         self.tokens: dict[str, str] = {}
         self.starts = 0
 
@@ -252,6 +253,9 @@ class Executions:
             return Pages("PipelineExecutionSummaries", self._list)
         assert operation == "list_pipeline_execution_steps"
         return Pages("PipelineExecutionSteps", self._steps)
+
+    def describe_processing_job(self, *, ProcessingJobName: str) -> dict[str, Any]:
+        return {"ExitMessage": self.exit_messages.get(ProcessingJobName)}
 
     def _steps(self, *, PipelineExecutionArn: str) -> list[Any]:
         return self.steps.get(PipelineExecutionArn, [])

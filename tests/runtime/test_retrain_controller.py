@@ -215,6 +215,20 @@ def test_a_failed_run_is_recorded_with_the_reason_of_its_step(aws: Aws) -> None:
     assert "a.csv, column age" in aws.ledger[-1]["reason"]
 
 
+def test_what_a_failed_script_said_is_recorded_and_not_that_there_is_a_log(aws: Aws) -> None:
+    aws.ready().wake()
+    aws.sagemaker.exit_messages["pipelines-run1-Prepare-x"] = "a.csv, column age: 'a lot'"
+    job = "arn:aws:sagemaker:eu-west-1:123456789012:processing-job/pipelines-run1-Prepare-x"
+    step = fail_step(
+        "Prepare",
+        FailureReason="AlgorithmError: See job logs for more information",
+        Metadata={"ProcessingJob": {"Arn": job}},
+    )
+    aws.sagemaker.end("Failed", [step])
+    aws.wake()
+    assert "Prepare: a.csv, column age: 'a lot'" in aws.reasons[-1]
+
+
 def test_a_refused_model_is_recorded_with_the_words_of_the_gate(aws: Aws) -> None:
     aws.ready().wake()
     refused = {"Fail": {"ErrorMessage": "roc_auc 0.4 is below 0.6"}}
