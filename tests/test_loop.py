@@ -1,4 +1,4 @@
-"""The loop end to end: provisioned from ``__main__.py``, run on the laptop AWS, judged by what is in it.
+"""The loop end to end: provisioned from ``__main__.py``, run on the laptop AWS, and judged.
 
 The scenario is the one that ``make demo`` shows; every assertion here is on the world that it left
 (executions, packages, captured traffic, ledger), not on what it printed.
@@ -46,7 +46,9 @@ def starts(facts: Facts) -> list[dict[str, object]]:
 
 def test_a_burst_of_uploads_is_one_run(facts: Facts) -> None:
     assert len(facts.uploaded) == FILES
-    assert sum("data" in str(entry["reason"]) for entry in starts(facts)) == 2  # burst, corrupt file
+    assert (
+        sum("data" in str(entry["reason"]) for entry in starts(facts)) == 2
+    )  # burst, corrupt file
 
 
 def test_data_drift_and_code_each_start_one_run_and_nothing_else_does(facts: Facts) -> None:
@@ -101,7 +103,7 @@ def test_the_alarm_is_quiet_under_normal_traffic_and_fires_when_it_moves(facts: 
 
 def test_a_corrupt_file_is_refused_by_name_and_becomes_no_version(facts: Facts) -> None:
     refused = facts.runs[-1]
-    assert "corrupt.csv" in refused["FailureReason"]
+    assert "corrupt.csv" in refused["Failure"]
     assert len(facts.versions) == 3
     assert any("corrupt.csv" in entry["reason"] for entry in facts.decisions)
 

@@ -1,5 +1,6 @@
 """The data that the demo's model grows on."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,11 @@ class DataSet:
     frame: pd.DataFrame
     target: str
     protected: str | None
+
+    @property
+    def loop(self) -> str:
+        """A name for the data's loop, as AWS names may be: letters, digits and single hyphens."""
+        return re.sub(r"[^a-z0-9]+", "-", self.name.lower()).strip("-")[:20].strip("-") or "demo"
 
     @property
     def features(self) -> pd.DataFrame:
@@ -58,7 +64,7 @@ def from_csv(path: Path, target: str | None, protected: str | None) -> DataSet:
         ) from error
     except (ValueError, UnicodeDecodeError) as error:  # pandas' parser errors are ValueErrors
         raise LaptopError(
-            f"DATA={path} is not a CSV file with a header line ({error}): save it as CSV, UTF-8."
+            f"DATA={path} is not a CSV file with a header line ({str(error).strip()}): save it as CSV, UTF-8."
         ) from error
     for given, column in (("TARGET", target), ("PROTECTED", protected)):
         if column is not None and column not in frame.columns:

@@ -1,9 +1,8 @@
 """The loop as its people see it: through the AWS API, by the names that `pulumi up` gave."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import boto3
@@ -62,6 +61,24 @@ class Loop:
             PipelineExecutionArn=arn, SortOrder="Ascending"
         )
         return list(answer["PipelineExecutionSteps"])
+
+    def failure(self, arn: str) -> str:
+        """Why an execution failed, in the words of the step that did; empty if none did."""
+        for step in self.steps(arn):
+            if step["StepStatus"] == "Failed":
+                metadata = step.get("Metadata", {})
+                said = self._exit_message(metadata.get("ProcessingJob", {}).get("Arn", ""))
+                message = metadata.get("Fail", {}).get("ErrorMessage")
+                return f"{step['StepName']}: {said or message or step['FailureReason']}"
+        return ""
+
+    def _exit_message(self, job_arn: str) -> str:
+        if not job_arn:
+            return ""
+        answer = self.sagemaker.describe_processing_job(
+            ProcessingJobName=job_arn.rpartition("/")[2]
+        )
+        return str(answer.get("ExitMessage", ""))
 
     def versions(self) -> list[dict[str, Any]]:
         """Registered model versions, oldest first, each as DescribeModelPackage gives it."""
@@ -152,12 +169,3 @@ class Loop:
         return [
             json.loads(self.s3.get_object(Bucket=bucket, Key=key)["Body"].read()) for key in new
         ]
-
-
-def seconds(start: datetime, end: datetime) -> float:
-    """How long something took."""
-    return (end - start).total_seconds()
-
-
-Check = Callable[[], Any]
-"""Reads the world; truthy when what is waited for has happened."""

@@ -1,8 +1,10 @@
 """``make demo``: the scenario, shown, measured and reported."""
 
+import signal
 import socket
 import tempfile
 import time
+import warnings
 from pathlib import Path
 
 import psutil
@@ -36,6 +38,7 @@ def run(
         )
     table = datasets.from_csv(data, target, protected) if data else datasets.arrests()
     story = Story()
+    stop_on_interrupt(story)
     started = time.monotonic()
     with Meter() as meter, tempfile.TemporaryDirectory(prefix="perennial-") as workdir:
         with View(story, console):
@@ -49,6 +52,17 @@ def run(
     console.print(summary(facts, time.monotonic() - started, meter.peak))
     console.print(str(path), soft_wrap=True, highlight=False)
     return 0
+
+
+def stop_on_interrupt(story: Story) -> None:
+    """Ctrl-C ends the story, also where a library would swallow it."""
+
+    def interrupt(*_: object) -> None:
+        story.interrupted.set()
+        warnings.simplefilter("ignore")  # of coroutines that are dropped half-way, on purpose
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)
 
 
 def check_nothing_runs(port: int) -> None:

@@ -65,14 +65,19 @@ class Scenario:
         self.facts = Facts()
 
     def play(self) -> Facts:
-        """Every chapter, then the end: what was provisioned is destroyed, whatever happened."""
+        """Every chapter, then the end: what was provisioned is destroyed, unless interrupted.
+
+        Raises ``LaptopError`` with one sentence for what the world did not show. An interrupt ends
+        the whole laptop AWS, so that there is nothing to destroy.
+        """
         try:
             self._grow()
         except (LaptopError, ClientError) as error:
             self._story.tell("demo", f"stops here: {error}")
-            raise LaptopError(f"The demo stopped at {self._story.chapter!r}: {error}") from error
-        finally:
+            chapter = self._story.chapter
             self._destroy()
+            raise LaptopError(f"The demo stopped at {chapter!r}: {error}") from error
+        self._destroy()
         if self.facts.left:
             raise LaptopError(f"destroy left behind: {', '.join(self.facts.left)}.")
         return self.facts
@@ -88,18 +93,16 @@ class Scenario:
         self._story.open("provision: __main__.py, as `pulumi up` would")
         loop = self._provision()
         with Watcher(loop, self._story) as watcher:
-            try:
-                self._first_model(loop)
-                with Traffic(loop.runtime, loop.names.endpoint, self._data.features) as traffic:
-                    watcher.traffic = traffic
-                    self._calm(loop, watcher)
-                    self._drift(loop, watcher, traffic)
-                    self._new_code(loop)
-                    self._corrupt_file(loop)
-                    self.facts.requests, self.facts.errors = traffic.sent, traffic.errors
-            finally:
-                watcher.look()
-                self._remember(loop)
+            self._first_model(loop)
+            with Traffic(loop.runtime, loop.names.endpoint, self._data.features) as traffic:
+                watcher.traffic = traffic
+                self._calm(loop, watcher)
+                self._drift(loop, watcher, traffic)
+                self._new_code(loop)
+                self._corrupt_file(loop)
+            self.facts.requests, self.facts.errors = traffic.sent, traffic.errors
+            watcher.look()
+            self._remember(loop)
 
     # -- chapters ---------------------------------------------------------------------------
 
@@ -182,7 +185,7 @@ class Scenario:
         if run["PipelineExecutionStatus"] != "Succeeded":
             raise LaptopError(
                 f"Run {number} ended as {run['PipelineExecutionStatus']}: "
-                f"{run.get('FailureReason', 'no reason was given')}."
+                f"{loop.failure(run['PipelineExecutionArn'])}."
             )
         self._wait(f"version {number} in the registry", 15, lambda: len(loop.versions()) == number)
 
@@ -202,7 +205,10 @@ class Scenario:
         facts = self.facts
         facts.runs = [
             loop.execution(run["PipelineExecutionArn"])
-            | {"Steps": loop.steps(run["PipelineExecutionArn"])}
+            | {
+                "Steps": loop.steps(run["PipelineExecutionArn"]),
+                "Failure": loop.failure(run["PipelineExecutionArn"]),
+            }
             for run in loop.executions()
         ]
         facts.versions = loop.versions()
@@ -213,7 +219,7 @@ class Scenario:
 
     def _config(self) -> dict[str, str]:
         return load_config(ROOT, STACK) | {
-            "perennial:loop": self._data.name,
+            "perennial:loop": self._data.loop,
             "perennial:target-column": self._data.target,
             "perennial:protected-column": self._data.protected or "",
         }
@@ -224,6 +230,9 @@ class Scenario:
     def _wait(self, what: str, seconds: float, check: Any) -> None:
         deadline = time.monotonic() + seconds
         while not check():
+            # An interrupt inside a callback of a library is swallowed there: ask for it here too.
+            if self._story.interrupted.is_set():
+                raise KeyboardInterrupt
             if time.monotonic() > deadline:
                 raise LaptopError(f"Waited {seconds:.0f} s for {what}, which did not come.")
             time.sleep(0.3)

@@ -53,6 +53,7 @@ class Story:
     endpoint: str = "none yet"
     alarm: str = "none yet"
     drift: list[tuple[float, float]] = field(default_factory=list)
+    interrupted: threading.Event = field(default_factory=threading.Event)
     requests: int = 0
     errors: int = 0
 

@@ -66,7 +66,7 @@ class Watcher:
             self._steps(run)
             if status in ENDED:
                 run.status = status
-                why = self._loop.execution(arn).get("FailureReason", "")
+                why = self._loop.failure(arn) if status == "Failed" else ""
                 self._story.tell(
                     "pipeline", f"run {run.number} {status.lower()}{': ' + why if why else ''}"
                 )

@@ -1,7 +1,7 @@
-"""DescribeAlarms is authorised on the alarms that it names, where ministack asks for every resource.
+"""DescribeAlarms is authorised on the alarm that it names, where ministack asks for all resources.
 
-CloudWatch's service authorization reference lists `alarm` as the resource type of DescribeAlarms, so
-a policy that names one alarm must do here too. A request for several alarms, or for all, is
+CloudWatch's service authorization reference lists `alarm` as the resource type of DescribeAlarms,
+so a policy that names one alarm must do here too. A request for several alarms, or for all, is
 authorised on `*`, as before: no role of ours makes one.
 """
 
