@@ -1,7 +1,7 @@
 """The data that the demo's model grows on."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +64,8 @@ def from_csv(path: Path, target: str | None, protected: str | None) -> DataSet:
         ) from error
     except (ValueError, UnicodeDecodeError) as error:  # pandas' parser errors are ValueErrors
         raise LaptopError(
-            f"DATA={path} is not a CSV file with a header line ({str(error).strip()}): save it as CSV, UTF-8."
+            f"DATA={path} is not a CSV file with a header line ({str(error).strip()}): save it as "
+            "CSV, UTF-8."
         ) from error
     for given, column in (("TARGET", target), ("PROTECTED", protected)):
         if column is not None and column not in frame.columns:
@@ -97,15 +98,15 @@ def files(data: DataSet, count: int) -> dict[str, bytes]:
     }
 
 
-def moved(features: pd.DataFrame) -> pd.DataFrame:
+def moved(data: DataSet) -> DataSet:
     """The same people in another world: what an endpoint sees when its population has changed.
 
-    Every number moves up by one and a half standard deviations, every category becomes its rarest
-    value in half of the rows. Types stay what they were.
+    Every number that a caller sends moves up by one and a half standard deviations, every category
+    becomes its rarest value in half of the rows. Types, target and protected attribute stay.
     """
-    result = features.copy()
+    result = data.frame.copy()
     half = np.arange(len(result)) % 2 == 0
-    for name in result.columns:
+    for name in data.features.columns:
         column = result[name]
         if pd.api.types.is_bool_dtype(column) or not pd.api.types.is_numeric_dtype(column):
             result.loc[half, name] = column.value_counts().index[-1]
@@ -113,7 +114,7 @@ def moved(features: pd.DataFrame) -> pd.DataFrame:
             shifted = column + 1.5 * column.std()
             whole = pd.api.types.is_integer_dtype(column)
             result[name] = shifted.round().astype(column.dtype) if whole else shifted
-    return result
+    return replace(data, name=f"{data.name}-moved", frame=result)
 
 
 def corrupt(data: DataSet) -> bytes:

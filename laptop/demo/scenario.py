@@ -27,6 +27,8 @@ ROOT = Path(__file__).parents[2]
 STACK = "laptop"
 FILES = 4
 """How many files the first burst has."""
+ROWS_OF_A_TRICKLE = 15
+"""How many rows each of the small files has that come in while the traffic has moved."""
 CALM_REPORTS = 4
 """How many drift reports of normal traffic the demo waits for before it moves the traffic."""
 
@@ -139,9 +141,11 @@ class Scenario:
     def _drift(self, loop: Loop, watcher: Watcher, traffic: Traffic) -> None:
         self._story.open("drift: the traffic moves, the alarm starts a run")
         first = len(watcher.reports)
-        traffic.features = datasets.moved(self._data.features)
+        moved = datasets.moved(self._data)
+        traffic.features = moved.features
         self._story.tell("callers", "from here on the traffic comes from another population")
-        self._wait("the drift alarm", 90, lambda: loop.alarm()["StateValue"] == "ALARM")
+        self._story.tell("you", "its labels trickle in, a small file at a time: no run meanwhile")
+        self._upload_until(loop, moved, "ALARM")
         self.facts.alarms.append("ALARM")
         self._run_succeeds(loop, 2)
         self._approve(loop, 2)
@@ -179,6 +183,16 @@ class Scenario:
             f"the endpoint to serve version {version}", 90, lambda: loop.live_version() == version
         )
         self.facts.served.append(version)
+
+    def _upload_until(self, loop: Loop, data: DataSet, alarm: str) -> None:
+        """Upload small files without a pause that would pass for the end of a burst."""
+        files = iter(datasets.files(data, len(data.frame) // ROWS_OF_A_TRICKLE).items())
+
+        def upload_one_more() -> bool:
+            loop.upload(dict([next(files)]))
+            return bool(loop.alarm()["StateValue"] == alarm)
+
+        self._wait(f"the drift alarm to be {alarm}", 90, upload_one_more)
 
     def _run_succeeds(self, loop: Loop, number: int) -> None:
         run = self._run_ends(loop, number)
