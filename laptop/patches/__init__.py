@@ -14,13 +14,13 @@ from typing import Any
 from ..errors import LaptopError
 
 PLAIN = (
-    "alarm_arns",
     "alarm_states",
     "batches",
     "conditions",
     "deliveries",
     "function_roles",
     "object_events",
+    "resource_arns",
     "transport",
 )
 """Modules whose ``install`` takes nothing."""

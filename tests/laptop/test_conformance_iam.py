@@ -241,3 +241,22 @@ def test_an_alarm_is_described_by_who_may_see_that_alarm(
         assert refused, error
     else:
         assert not refused
+
+
+@pytest.mark.parametrize(("group", "refused"), [("/mine", False), ("/yours", True)])
+def test_logs_are_written_by_who_may_write_to_the_streams_of_their_group(
+    client: Client, role: MakeRole, acting_as: ActingAs, name: str, group: str, refused: bool
+) -> None:
+    mine = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{name}/mine:*"
+    actions = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    arn = role({"Effect": "Allow", "Action": actions, "Resource": mine})
+    where = {"logGroupName": f"{name}{group}", "logStreamName": "s"}
+    client("logs").create_log_group(logGroupName=where["logGroupName"])
+    logs = acting_as(arn, "logs")
+    try:
+        logs.create_log_stream(**where)
+        logs.put_log_events(**where, logEvents=[{"timestamp": 1_700_000_000_000, "message": "m"}])
+    except ClientError as error:
+        assert refused, error
+    else:
+        assert not refused
