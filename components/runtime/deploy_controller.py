@@ -153,9 +153,9 @@ class DeployController:
             decision = decide(world)
             self._act(decision, world, etag, now)
         except Conflict as conflict:
-            self._log("stand back", "one writer", str(conflict))
+            self.ledger.tell(CONTROLLER, "stand back", "one writer", str(conflict))
             return None
-        self._log(decision.kind, decision.rule, decision.reason)
+        self.ledger.tell(CONTROLLER, decision.kind, decision.rule, decision.reason)
         return decision
 
     def begin(self) -> None:
@@ -185,7 +185,7 @@ class DeployController:
                 "Look at its status, and destroy again."
             )
         self._delete_versions(sorted(self._deployed()))
-        self._log(Kind.TEAR_DOWN, "lifecycle", reason)
+        self.ledger.tell(CONTROLLER, Kind.TEAR_DOWN, "lifecycle", reason)
 
     def _put_up_tombstone(self) -> None:
         """From here on no wake-up, not even one under way, makes the endpoint again."""
@@ -414,16 +414,6 @@ class DeployController:
             reason=decision.reason,
             inputs=inputs,
         )
-
-    def _log(self, decision: str, rule: str, reason: str) -> None:
-        entry = {
-            "loop": self.settings.loop,
-            "controller": CONTROLLER,
-            "decision": decision,
-            "rule": rule,
-            "reason": reason,
-        }
-        print(json.dumps(entry))
 
 
 def _says(error: ClientError, words: str) -> bool:

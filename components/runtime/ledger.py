@@ -6,6 +6,7 @@ keys sort by time and two writers never meet. JSON format: `{"version": 1, "time
 """
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -51,6 +52,17 @@ class Ledger:
         key = f"{PREFIX}{time:%Y-%m-%d}/{time:%Y%m%dT%H%M%S.%fZ}-{controller}-{digest}.json"
         create_json(self.s3, self.bucket, key, entry)
         return key
+
+    def tell(self, controller: str, decision: str, rule: str, reason: str) -> None:
+        """One line of JSON in the function's log, for who looks there first."""
+        entry = {
+            "loop": self.loop,
+            "controller": controller,
+            "decision": decision,
+            "rule": rule,
+            "reason": reason,
+        }
+        print(json.dumps(entry))
 
     def read(self, since: date = date.min) -> Iterator[dict[str, Any]]:
         """The entries of the UTC day `since` and later, oldest first."""

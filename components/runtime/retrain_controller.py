@@ -180,9 +180,9 @@ class RetrainController:
             decision = decide(seen.world, now)
             self._act(decision, seen, now)
         except Conflict as conflict:
-            self._log("stand back", "claim", str(conflict))
+            self.ledger.tell(CONTROLLER, "stand back", "claim", str(conflict))
             return None
-        self._log(decision.kind, decision.rule, decision.reason)
+        self.ledger.tell(CONTROLLER, decision.kind, decision.rule, decision.reason)
         return decision
 
     # --- reading -------------------------------------------------------------------------------
@@ -374,17 +374,7 @@ class RetrainController:
                 "code_version": run.identity.code_version,
             },
         )
-        self._log("run ended", "outcome", reason)
-
-    def _log(self, decision: str, rule: str, reason: str) -> None:
-        entry = {
-            "loop": self.settings.loop,
-            "controller": CONTROLLER,
-            "decision": decision,
-            "rule": rule,
-            "reason": reason,
-        }
-        print(json.dumps(entry))
+        self.ledger.tell(CONTROLLER, "run ended", "outcome", reason)
 
 
 def _said(decision: Decision) -> tuple[str, ...]:

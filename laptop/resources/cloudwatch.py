@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from .handler import Call, Cloud, Handler, Naming, Tagging, Where
+from .handler import Call, Cloud, Handler, Naming, Put, Tagging, Where
 from .shape import Field, Properties, Shape, from_aws, same, to_aws
 
 _DIMENSIONS = Field(
@@ -89,7 +89,7 @@ class MetricAlarm(Handler):
         return None
 
 
-class Dashboard(Handler):
+class Dashboard(Put):
     """``aws:cloudwatch/dashboard:Dashboard``."""
 
     type = "aws:cloudwatch/dashboard:Dashboard"
@@ -108,12 +108,6 @@ class Dashboard(Handler):
     def creation(self, where: Where, inputs: Properties) -> list[Call]:
         del where
         return [Call("cloudwatch", "PutDashboard", to_aws(self.shape, inputs))]
-
-    def change(
-        self, where: Where, changed: frozenset[str], old: Properties, new: Properties
-    ) -> list[Call]:
-        del changed, old
-        return self.creation(where, new)
 
     def deletion(self, where: Where, old: Properties) -> list[Call]:
         del where

@@ -401,3 +401,13 @@ def _read(value: Any) -> Any:
     if isinstance(value, pulumi.Asset | pulumi.Archive):
         return content(value)
     return value
+
+
+class Put(Handler):
+    """A resource that AWS makes and changes by the same call."""
+
+    def change(
+        self, where: Where, changed: frozenset[str], old: Properties, new: Properties
+    ) -> builtins.list[Call]:
+        del changed, old
+        return self.creation(where, new)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 from urllib.parse import unquote
 
-from .handler import Call, Cloud, Handler, Naming, Tagging, Where
+from .handler import Call, Cloud, Handler, Naming, Put, Tagging, Where
 from .shape import Field, Properties, Shape, from_aws, own, same, to_aws
 
 _PUT = {"name": Field("PolicyName"), "policy": Field("PolicyDocument")}
@@ -107,7 +107,7 @@ class Role(Handler):
         }
 
 
-class RolePolicy(Handler):
+class RolePolicy(Put):
     """``aws:iam/rolePolicy:RolePolicy``: one inline policy of a role."""
 
     type = "aws:iam/rolePolicy:RolePolicy"
@@ -120,12 +120,6 @@ class RolePolicy(Handler):
     def creation(self, where: Where, inputs: Properties) -> list[Call]:
         del where
         return [Call("iam", "PutRolePolicy", to_aws(self.shape, inputs))]
-
-    def change(
-        self, where: Where, changed: frozenset[str], old: Properties, new: Properties
-    ) -> list[Call]:
-        del changed, old
-        return self.creation(where, new)
 
     def deletion(self, where: Where, old: Properties) -> list[Call]:
         del where

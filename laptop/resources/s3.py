@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from botocore.exceptions import ClientError
 
 from ..errors import LaptopError
-from .handler import Call, Cloud, Handler, Naming, Where, is_gone, with_tags
+from .handler import Call, Cloud, Handler, Naming, Put, Where, is_gone, with_tags
 from .shape import Field, Properties, Shape, from_aws, own, same, single, to_aws
 
 # Route 53 hosted zones of S3 website endpoints (AWS General Reference, "Amazon S3 endpoints").
@@ -86,7 +86,7 @@ class Bucket(Handler):
         return [Call("s3", "PutBucketTagging", params)]
 
 
-class _Setting(Handler):
+class _Setting(Put):
     """A setting of a bucket: written as a whole, known by its bucket."""
 
     put: ClassVar[str]
@@ -100,12 +100,6 @@ class _Setting(Handler):
     def creation(self, where: Where, inputs: Properties) -> list[Call]:
         del where
         return [Call("s3", self.put, {"Bucket": inputs["bucket"], self.body: self.encode(inputs)})]
-
-    def change(
-        self, where: Where, changed: frozenset[str], old: Properties, new: Properties
-    ) -> list[Call]:
-        del changed, old
-        return self.creation(where, new)
 
     def deletion(self, where: Where, old: Properties) -> list[Call]:
         del where

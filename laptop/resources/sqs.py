@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from .handler import Call, Cloud, Handler, Naming, Tagging, Where
+from .handler import Call, Cloud, Handler, Naming, Put, Tagging, Where
 from .shape import Field, Properties, Shape, from_aws, own, to_aws
 
 
@@ -116,7 +116,7 @@ class Queue(Handler):
         return from_aws(_ATTRIBUTES, attributes) | url | {"arn": attributes["QueueArn"]}
 
 
-class QueuePolicy(Handler):
+class QueuePolicy(Put):
     """``aws:sqs/queuePolicy:QueuePolicy``: who may send to a queue."""
 
     type = "aws:sqs/queuePolicy:QueuePolicy"
@@ -128,12 +128,6 @@ class QueuePolicy(Handler):
     def creation(self, where: Where, inputs: Properties) -> list[Call]:
         del where
         return [_set_policy(inputs["queueUrl"], inputs["policy"])]
-
-    def change(
-        self, where: Where, changed: frozenset[str], old: Properties, new: Properties
-    ) -> list[Call]:
-        del changed, old
-        return self.creation(where, new)
 
     def deletion(self, where: Where, old: Properties) -> list[Call]:
         del where
