@@ -65,7 +65,7 @@ def run_server(number: int) -> int:
         print(
             f"The laptop AWS is ready at {aws.endpoint_url} (region {REGION}, account {ACCOUNT}).\n"
             "Point the AWS command line and boto3 at it:\n\n"
-            f"  export AWS_ENDPOINT_URL={aws.endpoint_url} AWS_REGION={REGION}\n"
+            f"  export AWS_ENDPOINT_URL={aws.endpoint_url} AWS_DEFAULT_REGION={REGION}\n"
             "  export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test\n\n"
             "Ctrl-C stops it, and what is in it is gone."
         )

@@ -85,7 +85,10 @@ def _gzip(content: bytes) -> bytes:
 
 
 def _git_commit(folder: Path) -> str:
-    """The commit at hand if it holds these files unchanged, else "unknown"."""
+    """The last commit that changed these files, if they are as it left them; else "unknown".
+
+    Not the commit at hand: another with every commit, it would show a change where there is none.
+    """
 
     def git(*arguments: str) -> str | None:
         try:
@@ -99,6 +102,7 @@ def _git_commit(folder: Path) -> str:
             return None
         return result.stdout.strip() if result.returncode == 0 else None
 
-    if git("status", "--porcelain", "--", str(folder), str(_runtime())) != "":
+    files = ("--", str(folder), *(str(_runtime() / name) for name in RUNTIME_MODULES))
+    if git("status", "--porcelain", *files) != "":
         return "unknown"
-    return git("rev-parse", "HEAD") or "unknown"
+    return git("log", "-1", "--format=%H", *files) or "unknown"

@@ -4,12 +4,13 @@ import ast
 import hashlib
 import os
 import shutil
+import subprocess
 import tarfile
 from pathlib import Path
 
 import pytest
 
-from pipelines import Bundle, bundle
+from pipelines import Bundle, _bundle, bundle
 from pipelines._bundle import RUNTIME_MODULES
 from tests.pipelines.conftest import ROOT
 
@@ -93,6 +94,42 @@ def test_the_requirements_of_the_model_lie_where_the_training_container_installs
 
 def test_a_bundle_outside_of_a_repository_has_no_commit(copy: Path) -> None:
     assert bundle(copy).git_commit == "unknown"
+
+
+def test_the_commit_of_a_bundle_is_the_last_that_changed_it(
+    tmp_path: Path, copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository = tmp_path / "repository"
+    shutil.copytree(copy, repository / "pipelines", ignore=shutil.ignore_patterns(".cache"))
+    shutil.copytree(_bundle._runtime(), repository / "runtime")
+    monkeypatch.setattr(_bundle, "_runtime", lambda: repository / "runtime")
+
+    def git(*arguments: str) -> str:
+        who = ["-c", "user.name=a", "-c", "user.email=a@example.com"]
+        answer = subprocess.run(  # noqa: S603  fixed arguments
+            ["git", *who, *arguments],  # noqa: S607  git is wherever the machine has it
+            cwd=repository,
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        return answer.stdout.strip()
+
+    def commit() -> str:
+        git("add", "--all")
+        git("commit", "--message", "a change")
+        return git("rev-parse", "HEAD")
+
+    git("init")
+    (repository / ".gitignore").write_text(".cache/\n")
+    first = commit()
+    assert bundle(repository / "pipelines").git_commit == first
+    (repository / "runtime" / "retrain_controller.py").write_text("# not in the bundle")
+    commit()
+    assert bundle(repository / "pipelines").git_commit == first
+    (repository / "pipelines" / "model" / "train.py").write_text("# in it")
+    assert bundle(repository / "pipelines").git_commit == "unknown"
+    assert commit() == bundle(repository / "pipelines").git_commit
 
 
 def imported(file: Path, package: str) -> set[str]:
