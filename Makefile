@@ -64,11 +64,12 @@ $(UV):
 	@$(UV) pip install --quiet --python .venv/bin/python --constraints requirements.lock -r tests/requirements.txt
 	@touch $@
 
-# The steps run under the pins of SageMaker's image, which is Python 3.12.
-.venv-steps/.ready: pipelines/requirements.txt pipelines/image-requirements.txt | $(UV)
+# The steps run under the pins of SageMaker's image, which is Python 3.12; the model may add its own.
+STEP_REQUIREMENTS := pipelines/image-requirements.txt pipelines/requirements.txt $(wildcard pipelines/model/requirements.txt)
+.venv-steps/.ready: $(STEP_REQUIREMENTS) | $(UV)
 	@echo "Setting up: .venv-steps (the pins of the SageMaker image)"
 	@$(UV) venv --quiet --clear --python 3.12 .venv-steps 2>/dev/null || { \
 	  echo "  no Python 3.12 here, which the image has: the steps run under $$($(PYTHON) -V), with the nearest pins that it can install"; \
 	  $(UV) venv --quiet --clear --python '$(PYTHON)' .venv-steps; }
-	@$(UV) pip install --quiet --compile-bytecode --python .venv-steps/bin/python -r pipelines/image-requirements.txt -r pipelines/requirements.txt
+	@$(UV) pip install --quiet --compile-bytecode --python .venv-steps/bin/python $(addprefix -r ,$(STEP_REQUIREMENTS))
 	@touch $@
