@@ -143,12 +143,18 @@ async def run(
     config.keep_alive_timeout = 75
     config.loglevel = os.environ["LOG_LEVEL"]
     announcement = asyncio.create_task(announce(port, ready))
+    below: list[psutil.Process] = []
+
+    async def stopping() -> None:
+        await stop.wait()
+        below.extend(descendants(os.getpid()))  # an orphan of a worker that ends is not seen later
+        # While requests are answered still: endpoints have captured traffic and logs to write.
+        await asyncio.to_thread(shut_down)
+
     try:
-        await hypercorn_serve(app, config, shutdown_trigger=stop.wait)
+        await hypercorn_serve(app, config, shutdown_trigger=stopping)
     finally:
         announcement.cancel()
-        below = list(descendants(os.getpid()))  # an orphan of a worker that ends is not seen later
-        await asyncio.to_thread(shut_down)
         end([*below, *descendants(os.getpid())])
 
 
