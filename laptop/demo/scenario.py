@@ -4,6 +4,7 @@ The scenario does what people do (provision, upload, approve, push code, call th
 never starts a run and never deploys: the loop does.
 """
 
+import contextlib
 import shutil
 import time
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ ROOT = Path(__file__).parents[2]
 STACK = "laptop"
 FILES = 4
 """How many files the first burst has."""
+JOB_LOGS = ("/aws/sagemaker/ProcessingJobs", "/aws/sagemaker/TrainingJobs")
 ROWS_OF_A_TRICKLE = 15
 """How many rows each of the small files has that come in while the traffic has moved."""
 CALM_REPORTS = 4
@@ -87,9 +89,21 @@ class Scenario:
     def _destroy(self) -> None:
         self._story.open("destroy: everything is torn down")
         self._engine.destroy()
+        self._remove_job_logs()
         self.facts.left = inventory(self._session)
         self._story.tell("you", f"destroyed; left in the account: {self.facts.left or 'nothing'}")
         self._story.close()
+
+    def _remove_job_logs(self) -> None:
+        """Remove the two log groups that SageMaker makes for the jobs of a whole account.
+
+        No stack owns them, so no destroy removes them, here or on AWS.
+        """
+        logs = self._session.client("logs")
+        for group in JOB_LOGS:
+            with contextlib.suppress(logs.exceptions.ResourceNotFoundException):
+                logs.delete_log_group(logGroupName=group)
+                self._story.tell("you", f"removed {group}, which all of an account's jobs share")
 
     def _grow(self) -> None:
         self._story.open("provision: __main__.py, as `pulumi up` would")
