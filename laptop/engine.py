@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from . import resources
 from .errors import LaptopError
-from .monitor import Program, Registration, run
+from .program import Program, Registration, run
 from .project import load_config
 from .resources.handler import Cloud, Handler, PartlyCreated
 from .resources.shape import Properties

@@ -247,7 +247,9 @@ def test_a_role_that_cannot_be_assumed_fails_the_endpoint(aws: World) -> None:
 
 def test_a_deleted_endpoint_is_gone_with_its_process(aws: World) -> None:
     serve(aws)
-    process = next(iter(aws.sagemaker._endpoints._endpoints["churn"].fleet.variants.values()))  # type: ignore[union-attr]
+    fleet = aws.sagemaker._endpoints._endpoints["churn"].fleet
+    assert fleet is not None
+    process = next(iter(fleet.variants.values()))
     aws.call("DeleteEndpoint", EndpointName="churn")
     aws.until(lambda: aws.call("ListEndpoints")["Endpoints"], lambda found: not found)
     with pytest.raises(AwsError, match="Could not find endpoint") as caught:

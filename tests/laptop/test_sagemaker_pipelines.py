@@ -275,7 +275,7 @@ def test_a_pipeline_prepares_trains_judges_and_registers(aws: World) -> None:
     assert url.startswith(f"s3://artifacts/runs/{run_id(arn)}/Train/pipelines-{run_id(arn)}-Train-")
     archive = aws.objects[url.removeprefix("s3://")]
     with tarfile.open(fileobj=io.BytesIO(archive)) as content:
-        model = json.loads(content.extractfile("model.json").read())  # type: ignore[union-attr]
+        model = json.loads(content.extractfile("model.json").read())  # type: ignore[union-attr]  # it is a file
     assert model["rows"] == ["a.csv", "more/b.csv"]
     assert (model["depth"], model["hps"]) == (3, {"depth": 3})
     assert model["channels"]["train"]["TrainingInputMode"] == "File"

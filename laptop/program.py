@@ -155,7 +155,7 @@ class _Monitor:
 
     # The methods below are named by the protocol.
 
-    def GetDeploymentInfo(self, request: Any) -> Any:  # noqa: N802
+    def GetDeploymentInfo(self, request: Any) -> Any:  # noqa: N802  gRPC names it
         del request
         return resource_pb2.DeploymentInfo(
             supportedFeatures=[
@@ -164,12 +164,12 @@ class _Monitor:
             ]
         )
 
-    def SupportsFeature(self, request: Any) -> Any:  # noqa: N802
+    def SupportsFeature(self, request: Any) -> Any:  # noqa: N802  gRPC names it
         return resource_pb2.SupportsFeatureResponse(
             hasSupport=request.id in {"aliasSpecs", "deletedWith"}
         )
 
-    def RegisterResource(self, request: Any) -> Any:  # noqa: N802
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802  gRPC names it
         urn = self._urn(request)
         if request.type == _STACK_TYPE:
             return resource_pb2.RegisterResourceResponse(urn=urn)
@@ -178,7 +178,7 @@ class _Monitor:
             urn=urn, id=outputs.get("id", ""), object=_struct(outputs)
         )
 
-    def ReadResource(self, request: Any) -> Any:  # noqa: N802
+    def ReadResource(self, request: Any) -> Any:  # noqa: N802  gRPC names it
         return self._in_turn(
             lambda: _refuse(
                 f"{request.type} {request.name}: the laptop AWS cannot adopt what exists "
@@ -186,17 +186,17 @@ class _Monitor:
             )
         )
 
-    def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802
+    def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802  gRPC names it
         if f"::{_STACK_TYPE}::" in request.urn:
             self.outputs = _plain(rpc.deserialize_properties(request.outputs))
         return empty_pb2.Empty()
 
-    def Invoke(self, request: Any) -> Any:  # noqa: N802
+    def Invoke(self, request: Any) -> Any:  # noqa: N802  gRPC names it
         arguments = _plain(rpc.deserialize_properties(request.args))
         result = self._in_turn(lambda: self._registrar.invoke(request.tok, arguments))
         return resource_pb2.ResourceInvokeResponse(**{"return": _struct(result)})
 
-    def SignalAndWaitForShutdown(self, request: Any) -> Any:  # noqa: N802
+    def SignalAndWaitForShutdown(self, request: Any) -> Any:  # noqa: N802  gRPC names it
         del request
         return empty_pb2.Empty()
 
