@@ -43,7 +43,7 @@ class DriftMonitorArgs(TypedDict):
     """Population stability index from which on one feature counts as drifted, above 0 to 10.
     Defaults to 0.2."""
     min_samples: NotRequired[int]
-    """Requests below which nothing is said about drift, because small samples always look
+    """Rows of traffic below which nothing is said about drift: small samples always look
     different. Defaults to 500."""
     period_seconds: NotRequired[int]
     """Length of a period: 10, 20, 30 or a multiple of 60. Below 60 the metrics are high-resolution
