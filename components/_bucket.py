@@ -39,9 +39,12 @@ def bucket(
     s3.BucketOwnershipControls(
         name, bucket=made.bucket, rule={"object_ownership": "BucketOwnerEnforced"}, opts=opts
     )
-    s3.BucketServerSideEncryptionConfiguration(
-        name, bucket=made.bucket, rules=[_encryption(shared)], opts=opts
-    )
+    if shared.kms_key_arn is not None:
+        # Without a key of the user's, S3 encrypts with its own, which nobody can turn off (S3 user
+        # guide, "Setting default server-side encryption behavior").
+        s3.BucketServerSideEncryptionConfiguration(
+            name, bucket=made.bucket, rules=[_encryption(shared.kms_key_arn)], opts=opts
+        )
     versioning = s3.BucketVersioning(
         name, bucket=made.bucket, versioning_configuration={"status": "Enabled"}, opts=opts
     )
@@ -92,15 +95,13 @@ def superseded(rule: str, prefix: str, days: int) -> s3.BucketLifecycleConfigura
     )
 
 
-def _encryption(shared: Shared) -> s3.BucketServerSideEncryptionConfigurationRuleArgsDict:
-    if shared.kms_key_arn is None:
-        return s3.BucketServerSideEncryptionConfigurationRuleArgsDict(
-            apply_server_side_encryption_by_default={"sse_algorithm": "AES256"}
-        )
+def _encryption(
+    key: pulumi.Input[str],
+) -> s3.BucketServerSideEncryptionConfigurationRuleArgsDict:
     return s3.BucketServerSideEncryptionConfigurationRuleArgsDict(
         apply_server_side_encryption_by_default={
             "sse_algorithm": "aws:kms",
-            "kms_master_key_id": shared.kms_key_arn,
+            "kms_master_key_id": key,
         },
         bucket_key_enabled=True,  # one call to KMS for many objects
     )

@@ -123,7 +123,22 @@ class DriftMonitor(pulumi.ComponentResource):
         capture = pulumi.Output.concat("capture/", endpoint, "/")
 
         wakeups = wakeup_queue(
-            f"{name}-monitor", timeout=MONITOR_SECONDS, shared=common, opts=child
+            f"{name}-monitor",
+            events=[
+                {
+                    "source": ["aws.s3"],
+                    "detail-type": ["Object Created"],
+                    "detail": {
+                        "bucket": {"name": [bucket]},
+                        "object": {"key": [{"prefix": capture}]},
+                    },
+                }
+            ],
+            pace=rhythm,
+            timeout=MONITOR_SECONDS,
+            shared=common,
+            place=here,
+            opts=child,
         )
         monitor = function(
             f"{name}-monitor",
@@ -190,25 +205,7 @@ class DriftMonitor(pulumi.ComponentResource):
             place=here,
             opts=child,
         )
-        wake(
-            f"{name}-monitor",
-            wakeups,
-            monitor,
-            events=[
-                {
-                    "source": ["aws.s3"],
-                    "detail-type": ["Object Created"],
-                    "detail": {
-                        "bucket": {"name": [bucket]},
-                        "object": {"key": [{"prefix": capture}]},
-                    },
-                }
-            ],
-            pace=rhythm,
-            shared=common,
-            place=here,
-            opts=child,
-        )
+        wake(f"{name}-monitor", wakeups, monitor, pace=rhythm, shared=common, opts=child)
         alarm = cloudwatch.MetricAlarm(
             f"{name}-drift",
             alarm_description=(

@@ -95,7 +95,46 @@ class RetrainingTriggers(pulumi.ComponentResource):
         ).apply(lambda found: [f"{found[0]}:{each}" for each in found[1]])
 
         wakeups = wakeup_queue(
-            f"{name}-retrain", timeout=RETRAIN_SECONDS, shared=common, opts=child
+            f"{name}-retrain",
+            events=[
+                {
+                    "source": ["aws.s3"],
+                    "detail-type": ["Object Created", "Object Deleted"],
+                    "detail": {
+                        "bucket": {"name": [data]},
+                        "object": {"key": [{"prefix": DATA_PREFIX}]},
+                    },
+                },
+                {
+                    "source": ["aws.s3"],
+                    "detail-type": ["Object Created"],
+                    "detail": {
+                        "bucket": {"name": [artifacts]},
+                        "object": {"key": ["code/current.json"]},
+                    },
+                },
+                {
+                    "source": ["aws.sagemaker"],
+                    "detail-type": ["SageMaker Model Building Pipeline Execution Status Change"],
+                    "detail": {"pipelineArn": [pipeline]},
+                },
+                *(
+                    [
+                        {
+                            "source": ["aws.cloudwatch"],
+                            "detail-type": ["CloudWatch Alarm State Change"],
+                            "detail": {"alarmName": alarms},
+                        }
+                    ]
+                    if watched
+                    else []
+                ),
+            ],
+            pace=rhythm,
+            timeout=RETRAIN_SECONDS,
+            shared=common,
+            place=here,
+            opts=child,
         )
         controller = function(
             f"{name}-retrain",
@@ -167,49 +206,7 @@ class RetrainingTriggers(pulumi.ComponentResource):
             place=here,
             opts=child,
         )
-        wake(
-            f"{name}-retrain",
-            wakeups,
-            controller,
-            events=[
-                {
-                    "source": ["aws.s3"],
-                    "detail-type": ["Object Created", "Object Deleted"],
-                    "detail": {
-                        "bucket": {"name": [data]},
-                        "object": {"key": [{"prefix": DATA_PREFIX}]},
-                    },
-                },
-                {
-                    "source": ["aws.s3"],
-                    "detail-type": ["Object Created"],
-                    "detail": {
-                        "bucket": {"name": [artifacts]},
-                        "object": {"key": ["code/current.json"]},
-                    },
-                },
-                {
-                    "source": ["aws.sagemaker"],
-                    "detail-type": ["SageMaker Model Building Pipeline Execution Status Change"],
-                    "detail": {"pipelineArn": [pipeline]},
-                },
-                *(
-                    [
-                        {
-                            "source": ["aws.cloudwatch"],
-                            "detail-type": ["CloudWatch Alarm State Change"],
-                            "detail": {"alarmName": alarms},
-                        }
-                    ]
-                    if watched
-                    else []
-                ),
-            ],
-            pace=rhythm,
-            shared=common,
-            place=here,
-            opts=child,
-        )
+        wake(f"{name}-retrain", wakeups, controller, pace=rhythm, shared=common, opts=child)
         self.queue_url = wakeups.queue.url
         self.dead_letter_queue_url = wakeups.dead_letters.url
         self.function_name = controller.function.name

@@ -282,7 +282,26 @@ def _follow(
     models = here.arn("sagemaker", f"model/{made}")
     versions = here.arn("sagemaker", pulumi.Output.concat("model-package/", group, "/*"))
     network = common.network or {"subnet_ids": [], "security_group_ids": []}
-    wakeups = wakeup_queue(name, timeout=DEPLOY_SECONDS, shared=common, opts=plan.opts)
+    wakeups = wakeup_queue(
+        name,
+        events=[
+            {
+                "source": ["aws.sagemaker"],
+                "detail-type": ["SageMaker Model Package State Change"],
+                "detail": {"ModelPackageGroupName": [group]},
+            },
+            {
+                "source": ["aws.sagemaker"],
+                "detail-type": ["SageMaker Endpoint State Change"],
+                "detail": {"EndpointName": [plan.endpoint]},
+            },
+        ],
+        pace=rhythm,
+        timeout=DEPLOY_SECONDS,
+        shared=common,
+        place=here,
+        opts=plan.opts,
+    )
     controller = function(
         name,
         module="deploy_controller",
@@ -378,21 +397,8 @@ def _follow(
         name,
         wakeups,
         controller,
-        events=[
-            {
-                "source": ["aws.sagemaker"],
-                "detail-type": ["SageMaker Model Package State Change"],
-                "detail": {"ModelPackageGroupName": [group]},
-            },
-            {
-                "source": ["aws.sagemaker"],
-                "detail-type": ["SageMaker Endpoint State Change"],
-                "detail": {"EndpointName": [plan.endpoint]},
-            },
-        ],
         pace=rhythm,
         shared=common,
-        place=here,
         opts=plan.opts,
         after=[teardown],  # or a late wake-up would make a new endpoint during destroy
     )
