@@ -14,12 +14,12 @@ ABANDONED_UPLOAD_DAYS = 7
 def bucket(
     name: str,
     *,
-    lifecycle: Sequence[s3.BucketLifecycleConfigurationRuleArgsDict],
+    lifecycle: Sequence["s3.BucketLifecycleConfigurationRuleArgsDict"],
     force_destroy: bool,
     protect: bool,
     shared: Shared,
     opts: pulumi.ResourceOptions,
-) -> s3.Bucket:
+) -> "s3.Bucket":
     """The bucket, with ``lifecycle`` rules besides the one that drops abandoned uploads."""
     made = s3.Bucket(
         name,
@@ -85,7 +85,7 @@ def bucket(
     return made
 
 
-def superseded(rule: str, prefix: str, days: int) -> s3.BucketLifecycleConfigurationRuleArgsDict:
+def superseded(rule: str, prefix: str, days: int) -> "s3.BucketLifecycleConfigurationRuleArgsDict":
     """A rule that removes versions under ``prefix`` when they were replaced ``days`` ago."""
     return s3.BucketLifecycleConfigurationRuleArgsDict(
         id=rule,
@@ -97,7 +97,7 @@ def superseded(rule: str, prefix: str, days: int) -> s3.BucketLifecycleConfigura
 
 def _encryption(
     key: pulumi.Input[str],
-) -> s3.BucketServerSideEncryptionConfigurationRuleArgsDict:
+) -> "s3.BucketServerSideEncryptionConfigurationRuleArgsDict":
     return s3.BucketServerSideEncryptionConfigurationRuleArgsDict(
         apply_server_side_encryption_by_default={
             "sse_algorithm": "aws:kms",

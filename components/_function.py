@@ -19,8 +19,8 @@ MEMORY_MB = 512
 class Function:
     """A function and the policy without which it can do nothing."""
 
-    function: lambda_.Function
-    policy: iam.RolePolicy
+    function: "lambda_.Function"
+    policy: "iam.RolePolicy"
 
 
 def function(

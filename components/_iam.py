@@ -71,7 +71,7 @@ def role(
     shared: Shared,
     place: Place,
     opts: pulumi.ResourceOptions,
-) -> tuple[iam.Role, iam.RolePolicy]:
+) -> "tuple[iam.Role, iam.RolePolicy]":
     """A role that ``service`` assumes, and its only policy; nothing may use one before the other.
 
     Every role is denied the approval of models: that is for people.

@@ -63,8 +63,8 @@ def pace(args: Mapping[str, Any], *, sweep: str, window_seconds: int) -> Pace:
 class Wakeups:
     """The queue of a controller, and where the messages go that it could not handle."""
 
-    queue: sqs.Queue
-    dead_letters: sqs.Queue
+    queue: "sqs.Queue"
+    dead_letters: "sqs.Queue"
 
     @property
     def statements(self) -> Sequence[Statement]:

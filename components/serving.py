@@ -173,7 +173,7 @@ class _Plan:
         )
 
 
-def _execution_role(plan: _Plan) -> tuple[iam.Role, iam.RolePolicy]:
+def _execution_role(plan: _Plan) -> "tuple[iam.Role, iam.RolePolicy]":
     here = plan.place
     return role(
         f"{plan.name}-endpoint",
@@ -210,8 +210,8 @@ def _execution_role(plan: _Plan) -> tuple[iam.Role, iam.RolePolicy]:
 def _pin(
     plan: _Plan,
     model_package_arn: pulumi.Input[str],
-    execution: iam.Role,
-    execution_policy: iam.RolePolicy,
+    execution: "iam.Role",
+    execution_policy: "iam.RolePolicy",
 ) -> pulumi.Output[str]:
     """Serve one version; the name of the endpoint.
 
@@ -269,8 +269,8 @@ def _pin(
 def _follow(
     plan: _Plan,
     group: pulumi.Input[str],
-    execution: iam.Role,
-    execution_policy: iam.RolePolicy,
+    execution: "iam.Role",
+    execution_policy: "iam.RolePolicy",
     rhythm: Pace,
 ) -> None:
     """Let the deploy controller make the endpoint, and take it away on destroy."""
