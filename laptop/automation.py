@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -31,6 +32,7 @@ from . import pulumi_cli
 from .engine import Action, OnChange, UpResult
 from .errors import LaptopError
 from .program import Program, execute, failed
+from .server import REPOSITORY
 
 PASSPHRASE = "laptop"  # noqa: S105  the account is one of loopback; no secret of anybody is in it
 """What the secrets in the state are encrypted with, unless PULUMI_CONFIG_PASSPHRASE is set."""
@@ -52,17 +54,72 @@ _ACTIONS = {
 """What people are told about a step of the engine; others are not told, being parts of these."""
 
 
+class Provider:
+    """Our provider ``aws`` in a process of its own, which ends with the ``with`` block.
+
+    It works on the AWS behind ``session``, and serves any number of stacks. As a thread of this
+    process it took four times as long. Entering raises LaptopError if it does not start.
+    """
+
+    port: int
+
+    def __init__(self, session: boto3.Session) -> None:
+        keys, where = session.get_credentials(), session.client("sts").meta
+        self._environment = {
+            "AWS_ACCESS_KEY_ID": keys.access_key,
+            "AWS_SECRET_ACCESS_KEY": keys.secret_key,
+            "AWS_ENDPOINT_URL": where.endpoint_url,
+            "AWS_REGION": where.region_name,
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        }
+
+    def __enter__(self) -> Self:
+        theirs = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        with tempfile.TemporaryFile("w+") as log:
+            self._process = subprocess.Popen(  # noqa: S603  our own module under our interpreter
+                [sys.executable, "-m", "laptop.provider"],
+                cwd=REPOSITORY,
+                env=theirs | self._environment,
+                stdin=subprocess.PIPE,  # closed by the kernel however we end, which ends it too
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                start_new_session=True,  # Ctrl-C reaches us, who decide when to stop
+            )
+            line = self._process.stdout.readline() if self._process.stdout else ""
+            if not line.strip().isdigit():
+                self.stop()
+                log.seek(0)
+                raise LaptopError(f"The provider did not start: {log.read()[-1000:].strip()}")
+        self.port = int(line)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End the process; harmless when it has ended."""
+        with self._process:  # closes its pipes and waits
+            self._process.terminate()
+
+
 class PulumiEngine:
     """One stack under the genuine engine; a ``with`` block, at whose end no process is left.
 
-    ``provider`` is the port that the provider ``aws`` listens on, and has to answer for as long as
-    this is used. ``folder`` keeps the state, and may be shared by stacks; by default a temporary
-    one. Entering raises LaptopError when there is no engine to run.
+    ``provider`` has to run for as long as this is used. ``folder`` keeps the state, and may be
+    shared by stacks; by default a temporary one. Entering raises LaptopError when there is no
+    engine to run.
     """
 
     def __init__(
         self,
-        provider: int,
+        provider: Provider,
         *,
         project: str,
         stack: str,
@@ -242,7 +299,7 @@ class PulumiEngine:
         return {
             "PULUMI_BACKEND_URL": f"file://{folder / 'state'}",
             "PULUMI_CONFIG_PASSPHRASE": os.environ.get("PULUMI_CONFIG_PASSPHRASE", PASSPHRASE),
-            "PULUMI_DEBUG_PROVIDERS": f"aws:{self._provider}",
+            "PULUMI_DEBUG_PROVIDERS": f"aws:{self._provider.port}",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
             "PULUMI_SKIP_UPDATE_CHECK": "true",
         }
