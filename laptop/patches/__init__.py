@@ -19,6 +19,7 @@ PLAIN = (
     "conditions",
     "deliveries",
     "function_roles",
+    "log_keys",
     "object_events",
     "resource_arns",
     "transport",
