@@ -7,7 +7,7 @@ import tomllib
 import zipfile
 from pathlib import Path
 
-import grpc  # type: ignore[import-untyped]  # it ships no types
+import grpc
 import pytest
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
