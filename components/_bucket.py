@@ -7,6 +7,7 @@ from pulumi_aws import s3
 
 from ._args import Shared
 from ._iam import document
+from ._outputs import text
 
 ABANDONED_UPLOAD_DAYS = 7
 
@@ -73,7 +74,7 @@ def bucket(
                     "Effect": "Deny",
                     "Principal": "*",
                     "Action": "s3:*",
-                    "Resource": [made.arn, pulumi.Output.concat(made.arn, "/*")],
+                    "Resource": [made.arn, text(made.arn, "/*")],
                     "Condition": {"Bool": {"aws:SecureTransport": "false"}},
                 }
             ]

@@ -16,6 +16,7 @@ from pulumi_aws import iam
 
 from ._args import NetworkArgs, Shared
 from ._names import Place
+from ._outputs import json_text, lift
 
 Statement = Mapping[str, Any]
 """One statement of a policy; its values may be outputs."""
@@ -59,7 +60,7 @@ def allow(
 
 def document(statements: Sequence[Statement]) -> pulumi.Output[str]:
     """A policy document as JSON."""
-    return pulumi.Output.json_dumps({"Version": "2012-10-17", "Statement": list(statements)})
+    return json_text({"Version": "2012-10-17", "Statement": statements})
 
 
 def role(
@@ -153,8 +154,8 @@ def pull_from(repository: Repository, place: Place) -> Sequence[Statement]:
         allow(
             "PullTheImage",
             ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
-            pulumi.Output.format(
-                "arn:{0}:ecr:{1}:{2}:repository/{3}", place.partition, region, account, name
+            place.partition.apply(
+                lambda partition: f"arn:{partition}:ecr:{region}:{account}:repository/{name}"
             ),
         ),
     )
@@ -167,14 +168,16 @@ def join_network(network: NetworkArgs | None, place: Place) -> Sequence[Statemen
     interfaces = place.arn("ec2", "network-interface/*")
 
     def arns(kind: str, ids: pulumi.Input[Sequence[pulumi.Input[str]]]) -> pulumi.Output[list[str]]:
-        return pulumi.Output.all(place.arn("ec2", kind), ids).apply(
+        return lift((place.arn("ec2", kind), ids)).apply(
             lambda found: [f"{found[0]}/{each}" for each in found[1]]
         )
 
-    doors: pulumi.Output[Sequence[pulumi.Input[str]]] = pulumi.Output.all(
-        interfaces,
-        arns("subnet", network["subnet_ids"]),
-        arns("security-group", network["security_group_ids"]),
+    doors: pulumi.Output[Sequence[pulumi.Input[str]]] = lift(
+        (
+            interfaces,
+            arns("subnet", network["subnet_ids"]),
+            arns("security-group", network["security_group_ids"]),
+        )
     ).apply(lambda found: [found[0], *found[1], *found[2]])
     return (
         allow("OpenInterfaces", "ec2:CreateNetworkInterface", doors),

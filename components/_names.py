@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
+from ._outputs import text
+
 NAME_LIMIT = 63
 """Longest name of a SageMaker pipeline, model package group or endpoint (API reference,
 CreatePipeline and its siblings)."""
@@ -42,16 +44,16 @@ class Place:
     region: pulumi.Output[str]
     account: pulumi.Output[str]
 
-    def arn(self, service: str, resource: pulumi.Input[str]) -> pulumi.Output[str]:
-        """``arn:<partition>:<service>:<region>:<account>:<resource>``."""
-        return pulumi.Output.format(
-            "arn:{0}:{1}:{2}:{3}:{4}", self.partition, service, self.region, self.account, resource
+    def arn(self, service: str, *resource: pulumi.Input[str]) -> pulumi.Output[str]:
+        """``arn:<partition>:<service>:<region>:<account>:<resource>``; its parts are joined."""
+        return text(
+            *("arn:", self.partition, ":", service, ":", self.region, ":", self.account, ":"),
+            *resource,
         )
 
-    def bucket(self, name: pulumi.Input[str], key: str = "") -> pulumi.Output[str]:
-        """ARN of a bucket, or of the objects in it that match ``key``."""
-        path = f"/{key}" if key else ""
-        return pulumi.Output.format("arn:{0}:s3:::{1}{2}", self.partition, name, path)
+    def bucket(self, name: pulumi.Input[str], *key: pulumi.Input[str]) -> pulumi.Output[str]:
+        """ARN of a bucket, or of the objects in it that match ``key``, whose parts are joined."""
+        return text("arn:", self.partition, ":s3:::", name, *(("/", *key) if key else ()))
 
 
 def place(parent: pulumi.Resource) -> Place:

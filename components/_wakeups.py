@@ -15,6 +15,7 @@ from ._args import Shared, given, schedule, whole
 from ._function import Function
 from ._iam import Statement, allow, document
 from ._names import Place, physical_name
+from ._outputs import json_text
 
 BATCH_SIZE = 1000
 """A burst of uploads is a few wake-ups, not one each."""
@@ -99,9 +100,7 @@ def wakeup_queue(
         f"{name}-events",
         description="Something happened that may matter, or an event may have been lost: look.",
         # EventBridge refuses an $or of one.
-        event_pattern=pulumi.Output.json_dumps(
-            {"$or": list(events)} if len(events) > 1 else events[0]
-        ),
+        event_pattern=json_text({"$or": list(events)} if len(events) > 1 else events[0]),
         schedule_expression=pace.sweep,
         tags=shared.tags,
         opts=opts,
@@ -136,7 +135,7 @@ def wakeup_queue(
         name=queue_name,
         visibility_timeout_seconds=VISIBILITY_TIMEOUTS * timeout,
         policy=document([may_wake]),
-        redrive_policy=pulumi.Output.json_dumps(
+        redrive_policy=json_text(
             {"deadLetterTargetArn": dead.arn, "maxReceiveCount": RECEIVES_BEFORE_DEAD}
         ),
         tags=shared.tags,

@@ -10,6 +10,7 @@ from ._args import NetworkArgs, given, number, shared, whole
 from ._function import function
 from ._iam import allow
 from ._names import physical_name, place
+from ._outputs import text
 from ._wakeups import pace, wake, wakeup_queue
 
 NAMESPACE = "Perennial"
@@ -120,7 +121,7 @@ class DriftMonitor(pulumi.ComponentResource):
         here = place(self)
         bucket, endpoint = args["artifact_bucket_name"], args["endpoint_name"]
         group = args["model_package_group_name"]
-        capture = pulumi.Output.concat("capture/", endpoint, "/")
+        capture = text("capture/", endpoint, "/")
 
         wakeups = wakeup_queue(
             f"{name}-monitor",
@@ -151,7 +152,7 @@ class DriftMonitor(pulumi.ComponentResource):
                     "ReadTrafficBaselinesAndItsState",
                     "s3:GetObject",
                     [
-                        pulumi.Output.concat(here.bucket(bucket), "/", capture, "*"),
+                        here.bucket(bucket, capture, "*"),
                         here.bucket(bucket, "runs/*"),
                         here.bucket(bucket, "state/monitor.json"),
                     ],
@@ -173,7 +174,7 @@ class DriftMonitor(pulumi.ComponentResource):
                         "sagemaker:DescribeModel",
                     ],
                     [
-                        here.arn("sagemaker", pulumi.Output.concat("endpoint/", endpoint)),
+                        here.arn("sagemaker", "endpoint/", endpoint),
                         here.arn("sagemaker", "endpoint-config/*"),
                         here.arn("sagemaker", "model/*"),
                     ],
@@ -181,7 +182,7 @@ class DriftMonitor(pulumi.ComponentResource):
                 allow(
                     "FindTheBaseline",
                     "sagemaker:DescribeModelPackage",
-                    here.arn("sagemaker", pulumi.Output.concat("model-package/", group, "/*")),
+                    here.arn("sagemaker", "model-package/", group, "/*"),
                 ),
                 allow(
                     "WriteDriftMetrics",

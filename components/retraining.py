@@ -9,6 +9,7 @@ from ._args import NetworkArgs, given, shared, whole
 from ._function import function
 from ._iam import allow
 from ._names import physical_name, place
+from ._outputs import json_text, lift, text
 from ._wakeups import pace, wake, wakeup_queue
 
 DATA_PREFIX = "data/"
@@ -87,11 +88,11 @@ class RetrainingTriggers(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         here = place(self)
         data, artifacts = args["data_bucket_name"], args["artifact_bucket_name"]
-        pipeline = here.arn("sagemaker", pulumi.Output.concat("pipeline/", args["pipeline_name"]))
+        pipeline = here.arn("sagemaker", "pipeline/", args["pipeline_name"])
         watched = bool(args.get("alarm_names"))
         alarms = args.get("alarm_names") or []
-        alarm_arns: pulumi.Output[Sequence[pulumi.Input[str]]] = pulumi.Output.all(
-            here.arn("cloudwatch", "alarm"), alarms
+        alarm_arns: pulumi.Output[Sequence[pulumi.Input[str]]] = lift(
+            (here.arn("cloudwatch", "alarm"), alarms)
         ).apply(lambda found: [f"{found[0]}:{each}" for each in found[1]])
 
         wakeups = wakeup_queue(
@@ -175,7 +176,7 @@ class RetrainingTriggers(pulumi.ComponentResource):
                         "sagemaker:ListPipelineExecutionSteps",
                         "sagemaker:StartPipelineExecution",
                     ],
-                    [pipeline, pulumi.Output.concat(pipeline, "/execution/*")],
+                    [pipeline, text(pipeline, "/execution/*")],
                 ),
                 # SageMaker names the jobs of pipelines so; the name does not hold the pipeline's.
                 allow(
@@ -196,7 +197,7 @@ class RetrainingTriggers(pulumi.ComponentResource):
                 "DATA_BUCKET": data,
                 "DATA_PREFIX": DATA_PREFIX,
                 "PIPELINE_NAME": args["pipeline_name"],
-                "ALARM_NAMES": pulumi.Output.json_dumps(alarms),
+                "ALARM_NAMES": json_text(alarms),
                 "QUIET_PERIOD_SECONDS": str(quiet),
                 "COOLDOWN_SECONDS": str(cool_down),
                 "CLAIM_SECONDS": str(claim),

@@ -13,6 +13,7 @@ from ._args import NetworkArgs, Shared, choice, given, shared, whole
 from ._function import function
 from ._iam import Repository, allow, encrypt_volumes, join_network, pull_from, repository, role
 from ._names import NAME_LIMIT, Place, physical_name, place
+from ._outputs import json_text, text
 from ._wakeups import Pace, pace, wake, wakeup_queue
 
 INSTANCE_TYPE = "ml.m5.large"
@@ -244,7 +245,7 @@ def _pin(
         data_capture_config={
             "enable_capture": True,
             "initial_sampling_percentage": plan.capture_percent,
-            "destination_s3_uri": pulumi.Output.concat("s3://", plan.bucket, "/capture"),
+            "destination_s3_uri": text("s3://", plan.bucket, "/capture"),
             "kms_key_id": key,
             "capture_options": [{"capture_mode": "Input"}, {"capture_mode": "Output"}],
             "capture_content_type_header": {
@@ -280,7 +281,7 @@ def _follow(
     endpoint = here.arn("sagemaker", f"endpoint/{plan.endpoint}")
     configs = here.arn("sagemaker", f"endpoint-config/{made}")
     models = here.arn("sagemaker", f"model/{made}")
-    versions = here.arn("sagemaker", pulumi.Output.concat("model-package/", group, "/*"))
+    versions = here.arn("sagemaker", "model-package/", group, "/*")
     network = common.network or {"subnet_ids": [], "security_group_ids": []}
     wakeups = wakeup_queue(
         name,
@@ -312,7 +313,7 @@ def _follow(
                 "FindApprovedVersions",
                 "sagemaker:ListModelPackages",
                 [
-                    here.arn("sagemaker", pulumi.Output.concat("model-package-group/", group)),
+                    here.arn("sagemaker", "model-package-group/", group),
                     versions,
                 ],
             ),
@@ -377,9 +378,9 @@ def _follow(
             "INSTANCE_COUNT": str(plan.instance_count),
             "CAPTURE_PERCENT": str(plan.capture_percent),
             "KMS_KEY_ARN": common.kms_key_arn or "",
-            "SUBNET_IDS": pulumi.Output.json_dumps(network["subnet_ids"]),
-            "SECURITY_GROUP_IDS": pulumi.Output.json_dumps(network["security_group_ids"]),
-            "TAGS": pulumi.Output.json_dumps(common.tags or {}),
+            "SUBNET_IDS": json_text(network["subnet_ids"]),
+            "SECURITY_GROUP_IDS": json_text(network["security_group_ids"]),
+            "TAGS": json_text(common.tags or {}),
         },
         timeout=DEPLOY_SECONDS,
         shared=common,

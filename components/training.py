@@ -11,6 +11,7 @@ from ._args import NetworkArgs, shared
 from ._definition import bind, check
 from ._iam import allow, encrypt_volumes, join_network, pull_from, repository, role
 from ._names import physical_name, place
+from ._outputs import lift
 
 OWN_PARAMETERS = ("ArtifactBucket", "Image", "ModelPackageGroupName", "RoleArn")
 
@@ -80,8 +81,8 @@ class TrainingPipeline(pulumi.ComponentResource):
         data, artifacts = args["data_bucket_name"], args["artifact_bucket_name"]
         group = args["model_package_group_name"]
         group_arns = [
-            here.arn("sagemaker", pulumi.Output.concat("model-package-group/", group)),
-            here.arn("sagemaker", pulumi.Output.concat("model-package/", group, "/*")),
+            here.arn("sagemaker", "model-package-group/", group),
+            here.arn("sagemaker", "model-package/", group, "/*"),
         ]
         job_logs = [
             here.arn("logs", "log-group:/aws/sagemaker/ProcessingJobs:*"),
@@ -210,19 +211,23 @@ class TrainingPipeline(pulumi.ComponentResource):
             pipeline_name=pipeline_name,
             pipeline_display_name=pipeline_name,
             pipeline_description=f"Prepares, trains, evaluates, gates and registers for {name}.",
-            pipeline_definition=pulumi.Output.all(
-                definition=args["definition"],
-                parameters=parameters,
-                own={
-                    "ArtifactBucket": artifacts,
-                    "Image": args["image"],
-                    "ModelPackageGroupName": group,
-                    "RoleArn": training.arn,
-                },
-                subnets=common.network["subnet_ids"] if common.network else [],
-                security_groups=common.network["security_group_ids"] if common.network else [],
-                kms_key_arn=common.kms_key_arn,
-                isolate_training=bool(args.get("isolate_training")),
+            pipeline_definition=lift(
+                {
+                    "definition": args["definition"],
+                    "parameters": parameters,
+                    "own": {
+                        "ArtifactBucket": artifacts,
+                        "Image": args["image"],
+                        "ModelPackageGroupName": group,
+                        "RoleArn": training.arn,
+                    },
+                    "subnets": common.network["subnet_ids"] if common.network else [],
+                    "security_groups": common.network["security_group_ids"]
+                    if common.network
+                    else [],
+                    "kms_key_arn": common.kms_key_arn,
+                    "isolate_training": bool(args.get("isolate_training")),
+                }
             ).apply(lambda found: bind(**found)),
             role_arn=runner.arn,
             tags=common.tags,
