@@ -100,22 +100,16 @@ MORE_CREATED = {"kms-key-arn": each("BucketServerSideEncryptionConfiguration", B
 
 
 @pytest.fixture(scope="module")
-def dev(account: LaptopAWS) -> dict[str, Stack]:
-    """The stack that all rows of the table change in turn, made by the first."""
+def running(account: LaptopAWS, lasting_stack: MakeStack) -> Stack:
+    """The stack that the tests change in turn."""
     allow = {"Effect": "Allow", "Action": "*", "Resource": "*"}
     account.session().client("iam").create_policy(
         PolicyName="boundary",
         PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [allow]}),
     )
-    return {}
-
-
-@pytest.fixture
-def running(dev: dict[str, Stack], stack: MakeStack) -> Stack:
-    if not dev:
-        dev["stack"] = stack(lasts=True)
-        dev["stack"].up()
-    return dev["stack"]
+    dev = lasting_stack()
+    dev.up()
+    return dev
 
 
 def changes(result: UpResult) -> dict[str, set[str]]:
@@ -139,17 +133,6 @@ def test_a_setting_changes_what_it_is_about_and_nothing_else(running: Stack, set
     assert changes(running.up()) == previewed
 
 
-def test_what_holds_data_or_versions_is_protected_and_released_without_a_change_in_aws(
-    running: Stack,
-) -> None:
-    """`protect` and `force-destroy` are about deletion only, and exclude each other."""
-    before = running.account_holds()
-    for changed in ({"force_destroy": False}, {"protect": True}, {"protect": False}):
-        done = changes(running.up(**changed))
-        assert "replaced" not in done
-        assert before == running.account_holds()
-
-
 def test_a_network_is_joined_by_what_can_join_one(running: Stack) -> None:
     """Half of it is refused (tests/test_program.py), so that both settings change together."""
     both = {"subnet_ids": ["subnet-1"], "security_group_ids": ["sg-1"]}
@@ -158,6 +141,25 @@ def test_a_network_is_joined_by_what_can_join_one(running: Stack) -> None:
     assert previewed == {
         "updated": PIPELINE | each("Function", FUNCTIONS) | each("RolePolicy", ROLES)
     }
+
+
+def test_protection_changes_nothing_that_holds_data_or_versions(
+    running: Stack, account: LaptopAWS
+) -> None:
+    """`protect` and `force-destroy` are about deletion, and exclude each other."""
+    kept = [each for each in running.account_holds() if each.startswith(("bucket", "model", "pip"))]
+    teardown = {
+        f"{kind} loop-registry-teardown" for kind in ("Function", "LogGroup", "Role", "RolePolicy")
+    } | {"Invocation loop-registry-teardown"}
+    assert changes(running.up(force_destroy=False)) == {
+        "updated": each("Bucket", BUCKETS),
+        "deleted": teardown,  # what would empty the registry
+    }
+    assert changes(running.up(protect=True)) == {}
+    assert changes(running.up(protect=False)) == {}
+    assert kept == [
+        each for each in running.account_holds() if each.startswith(("bucket", "model", "pip"))
+    ]
 
 
 def test_every_setting_is_in_the_table_or_has_a_test_of_its_own() -> None:
