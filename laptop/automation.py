@@ -38,7 +38,7 @@ PASSPHRASE = "laptop"  # noqa: S105  the account is one of loopback; no secret o
 """What the secrets in the state are encrypted with, unless PULUMI_CONFIG_PASSPHRASE is set."""
 
 STOP_SECONDS = 20.0
-"""How long an engine that was asked to stop may take to finish the steps that are under way."""
+"""How long a process that was asked to stop may take to finish what it has under way."""
 
 _ACTIONS = {
     OpType.CREATE: Action.CREATE,
@@ -79,7 +79,7 @@ class Provider:
                 [sys.executable, "-m", "laptop.provider"],
                 cwd=REPOSITORY,
                 env=theirs | self._environment,
-                stdin=subprocess.PIPE,  # closed by the kernel however we end, which ends it too
+                stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
@@ -103,8 +103,12 @@ class Provider:
 
     def stop(self) -> None:
         """End the process; harmless when it has ended."""
-        with self._process:  # closes its pipes and waits
-            self._process.terminate()
+        with self._process as process:  # closes its pipes and waits
+            process.terminate()
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
 
 
 class PulumiEngine:
