@@ -85,11 +85,14 @@ class Provider:
                 text=True,
                 start_new_session=True,  # Ctrl-C reaches us, who decide when to stop
             )
-            line = self._process.stdout.readline() if self._process.stdout else ""
-            if not line.strip().isdigit():
+            try:
+                line = self._process.stdout.readline() if self._process.stdout else ""
+                if not line.strip().isdigit():
+                    log.seek(0)
+                    raise LaptopError(f"The provider did not start: {log.read()[-1000:].strip()}")
+            except BaseException:
                 self.stop()
-                log.seek(0)
-                raise LaptopError(f"The provider did not start: {log.read()[-1000:].strip()}")
+                raise
         self.port = int(line)
         return self
 
