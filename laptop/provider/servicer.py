@@ -6,6 +6,7 @@ is documented there.
 
 import hashlib
 import json
+import logging
 import threading
 from collections.abc import Callable
 from importlib.metadata import version
@@ -26,6 +27,7 @@ from .settings import Settings
 VERSION = version("pulumi_aws")
 """What the provider says that it is: the version of the package whose types it serves."""
 
+_log = logging.getLogger(__name__)
 _Kind = provider_pb2.PropertyDiff.Kind
 
 
@@ -104,6 +106,9 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.CheckResponse(inputs=wire.write(inputs))
 
     def Diff(self, request: Any, context: Any) -> Any:
+        return _answer(request, context, lambda: self._diff(request))
+
+    def _diff(self, request: Any) -> Any:
         handler = resources.handler_of(_type(request))
         olds, old_inputs = wire.read(request.olds), wire.read(request.old_inputs)
         news = wire.read(request.news)
@@ -130,9 +135,8 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         )
 
     def Create(self, request: Any, context: Any) -> Any:
-        handler, news = resources.handler_of(_type(request)), wire.read(request.properties)
-
         def create() -> Any:
+            handler, news = resources.handler_of(_type(request)), wire.read(request.properties)
             cloud = self._cloud(context)
             if request.preview:
                 _refuse(handler, cloud, news)
@@ -149,10 +153,9 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         return _answer(request, context, create)
 
     def Read(self, request: Any, context: Any) -> Any:
-        handler = resources.handler_of(_type(request))
-        olds, old_inputs = wire.read(request.properties), wire.read(request.inputs)
-
         def read() -> Any:
+            handler = resources.handler_of(_type(request))
+            olds, old_inputs = wire.read(request.properties), wire.read(request.inputs)
             cloud = self._cloud(context)
             known = olds or handler.identified(cloud.where, request.id)
             found = handler.read(cloud, known)
@@ -172,12 +175,10 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         return _answer(request, context, read)
 
     def Update(self, request: Any, context: Any) -> Any:
-        handler = resources.handler_of(_type(request))
-        olds, old_inputs = wire.read(request.olds), wire.read(request.old_inputs)
-        news = wire.read(request.news)
-        changes = state.changed(handler, olds, old_inputs, news)
-
         def update() -> Any:
+            handler = resources.handler_of(_type(request))
+            olds, news = wire.read(request.olds), wire.read(request.news)
+            changes = state.changed(handler, olds, wire.read(request.old_inputs), news)
             cloud = self._cloud(context)
             if request.preview:
                 _refuse(handler, cloud, news)
@@ -190,10 +191,9 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         return _answer(request, context, update)
 
     def Delete(self, request: Any, context: Any) -> Any:
-        handler, olds = resources.handler_of(_type(request)), wire.read(request.properties)
-
         def delete() -> Any:
-            handler.delete(self._cloud(context), olds)
+            handler = resources.handler_of(_type(request))
+            handler.delete(self._cloud(context), wire.read(request.properties))
             return empty_pb2.Empty()
 
         return _answer(request, context, delete)
@@ -252,6 +252,11 @@ def _answer(request: Any, context: Any, action: Callable[[], Any], about: str | 
         context.abort(grpc.StatusCode.FAILED_PRECONDITION, sentence(title, error))
     except BotoCoreError as error:
         context.abort(grpc.StatusCode.UNKNOWN, sentence(title, error))
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        # A mistake of a handler. What it tripped over may be a secret: only the log has it.
+        _log.debug("%s", title, exc_info=True)
+        reason = f"the laptop's provider failed ({type(error).__name__}): please report it"
+        context.abort(grpc.StatusCode.UNKNOWN, f"{title}: {reason}.")
 
 
 def _refuse(handler: Handler, cloud: Cloud, news: Properties) -> None:
@@ -262,7 +267,7 @@ def _refuse(handler: Handler, cloud: Cloud, news: Properties) -> None:
 
 
 def _loaded(news: Properties) -> Properties:
-    return load(wire.assets(news))
+    return load(wire.assets(state.declared(news)))
 
 
 def _digits(request: Any) -> Callable[[int], str]:

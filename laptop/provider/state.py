@@ -64,9 +64,10 @@ def foreseen(handler: Handler, where: Where, news: Properties) -> Properties:
     Known is what the genuine provider knows then, the inputs: a program that needs more in a
     preview would work here and fail there.
     """
-    computed = provider.output_properties(handler.type) - provider.input_properties(handler.type)
-    outputs: Properties = dict.fromkeys(computed | handler.computed, UNKNOWN)
-    outputs |= _declared(news) | {"region": where.region}
+    told = provider.output_properties(handler.type) - provider.input_properties(handler.type)
+    told |= handler.computed | handler.digests.keys()
+    outputs: Properties = dict.fromkeys(told, UNKNOWN)
+    outputs |= declared(news) | {"region": where.region}
     return outputs | _all_tags(handler, news)
 
 
@@ -79,14 +80,14 @@ def changing(
         if changes & followed or (changes and not followed):
             outputs[output] = UNKNOWN
     outputs.pop(INCOMPLETE, None)
-    return outputs | _declared(news) | _all_tags(handler, news)
+    return outputs | declared(news) | _all_tags(handler, news)
 
 
 def made(
     handler: Handler, news: Properties, outputs: Properties, found: Properties | None
 ) -> Properties:
     """The outputs of a resource that was made or changed, ``outputs`` so far, as AWS has it."""
-    kept = {name: value for name, value in _declared(news).items() if is_asset(value)}
+    kept = {name: value for name, value in declared(news).items() if is_asset(value)}
     if found is None:
         return {**outputs, **kept}
     return {
@@ -157,7 +158,8 @@ def _told(handler: Handler) -> frozenset[str]:
     return handler.properties() - handler.hidden()
 
 
-def _declared(news: Properties) -> Properties:
+def declared(news: Properties) -> Properties:
+    """The inputs without what only the engine keeps."""
     return {name: value for name, value in news.items() if not name.startswith("__")}
 
 

@@ -11,6 +11,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
@@ -271,6 +272,11 @@ class Handler:
         tags = {"tags"} if self.tagging else set()
         for path in unknown(self.shape, {name: inputs[name] for name in inputs.keys() - tags}):
             yield Mistake(path, self._refusal(path))
+        for path, given, wanted in provider.misfits(self.type, inputs):
+            yield Mistake(path, f"{path!r} of {self.type} is {given}: give {wanted}")
+        for name in provider.required(self.type):
+            if inputs.get(name) is None:
+                yield Mistake(name, f"{self.type} needs the property {name!r}: give it")
 
     def complete(
         self,
@@ -371,7 +377,8 @@ class Handler:
             raise LaptopError(f"{id_!r} is no id of {self.type}: give {template}")
         known = {**self.defaults, **match.groupdict()}
         if self.arn is not None:
-            known["arn"] = self.arn.format_map({**vars(where), **known})
+            with suppress(KeyError):  # then AWS tells it
+                known["arn"] = self.arn.format_map({**vars(where), **known})
         return known
 
     def replacing(self, changed: Iterable[str], new: Properties) -> frozenset[str]:
