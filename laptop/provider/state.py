@@ -17,16 +17,24 @@ INCOMPLETE = "__incomplete"
 
 
 def completed(
-    handler: Handler, name: str, news: Properties, olds: Properties, digits: Digits
+    handler: Handler,
+    name: str,
+    news: Properties,
+    olds: Properties,
+    digits: Digits,
+    proposed: str = "",
 ) -> Properties:
     """The inputs as the program would have had to write them in full.
 
-    A name that was made up is kept for as long as the program gives none.
+    A name that was made up is kept for as long as the program gives none; a new one is the one
+    that the engine ``proposed``, if it did.
     """
     naming = handler.naming
     if naming is None or news.get(naming.property):
         return handler.complete(name, news, None, digits)
     old = olds if naming.property in olds.get(AUTONAMED, ()) else None
+    if proposed and old is None:
+        news = {**news, naming.property: proposed}
     return handler.complete(name, news, old, digits) | {AUTONAMED: [naming.property]}
 
 
@@ -95,6 +103,19 @@ def made(
         **kept,
         **_spelt(found, news),
     }
+
+
+def halfway(
+    handler: Handler, news: Properties, outputs: Properties, found: Properties | None
+) -> Properties:
+    """The outputs of a resource that was made halfway, as AWS has it.
+
+    If that cannot be told, only what names it is sure.
+    """
+    if found is None:
+        unsure = _told(handler) - {*handler.key}
+        outputs = {name: value for name, value in outputs.items() if name not in unsure}
+    return made(handler, news, outputs, found) | {INCOMPLETE: True}
 
 
 def refreshed(

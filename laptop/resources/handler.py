@@ -31,6 +31,7 @@ from .shape import Properties, Shape, from_aws, to_aws, unknown
 _NAME_DIGITS = 7
 _PREFIX_DIGITS = 26  # as the provider, whose suffix after a name_prefix has 26 characters
 _INTERVAL = 0.25
+_CONNECTIONS = 32  # to one service at a time: the real engine asks from as many threads
 
 
 class Call(NamedTuple):
@@ -74,7 +75,11 @@ class Cloud:
         """The client of a service; a Lambda may take its full 15 minutes to answer."""
         with self._making:  # clients may be shared between threads, but not made by several
             if service not in self._clients:
-                settings = Config(read_timeout=900, retries={"mode": "standard"})
+                settings = Config(
+                    read_timeout=900,
+                    retries={"mode": "standard"},
+                    max_pool_connections=_CONNECTIONS,
+                )
                 if service == "lambda":  # a second attempt would be a second invocation
                     settings = settings.merge(Config(retries={"total_max_attempts": 1}))
                 options: dict[str, Any] = {"config": settings}

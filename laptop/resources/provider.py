@@ -34,6 +34,12 @@ def resource_class(type_: str) -> Any | None:
     return found if getattr(found, "pulumi_type", None) == type_ else None
 
 
+@cache
+def settings() -> frozenset[str]:
+    """Names of the provider's own settings."""
+    return frozenset(_types.input_type_types(_arguments(pulumi_aws.Provider)))
+
+
 def has_property(type_: str, path: str) -> bool:
     """Whether the provider has the property at ``path`` (``rules[0].filter.prefix``) of a type."""
     owner: Any = _arguments(resource_class(type_))

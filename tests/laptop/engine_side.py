@@ -60,7 +60,9 @@ class EngineSide:
     """A connection to a provider, which talks about one resource at a time."""
 
     def __init__(self, port: int, **config: Any) -> None:
-        self._channel = grpc.insecure_channel(f"127.0.0.1:{port}")
+        # A connection of its own, as each provider of a program has in the engine.
+        own = [("grpc.use_local_subchannel_pool", 1)]
+        self._channel = grpc.insecure_channel(f"127.0.0.1:{port}", options=own)
         self.stub = provider_pb2_grpc.ResourceProviderStub(self._channel)
         self.configured = self.stub.Configure(pb.ConfigureRequest(args=struct(config)))
 
