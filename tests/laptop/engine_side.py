@@ -238,7 +238,7 @@ def elided(value: Any) -> Any:
     """What the engine leaves of assets where it does not expect them to be read."""
     value = sent(value)
     if isinstance(value, dict):
-        if SIGNATURE in value:
+        if "hash" in value and SIGNATURE in value:
             return {SIGNATURE: value[SIGNATURE], "hash": value["hash"]}
         return {name: elided(item) for name, item in value.items()}
     return [elided(item) for item in value] if isinstance(value, list) else value
