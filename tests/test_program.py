@@ -5,6 +5,7 @@ import runpy
 from pathlib import Path
 from typing import Any, Protocol
 
+import pulumi
 import pytest
 import yaml
 
@@ -189,6 +190,45 @@ def test_a_mistake_in_the_settings_is_one_sentence_before_anything_is_built(
     refusal: Refusal, changed: dict[str, Any], sentence: str
 ) -> None:
     assert sentence in refusal(program, config=config("dev", **changed), stack="dev")
+
+
+ENCRYPTED = [
+    "perennial:tags",
+    "perennial:min-samples",  # no number: a message that shows the value would show the secret
+    "perennial:api-token",  # no setting at all
+    "aws:region",
+]
+
+
+@pytest.mark.parametrize("key", ENCRYPTED)
+@pytest.mark.parametrize("engine", ["in the environment", "in the request"])
+def test_an_encrypted_setting_is_refused_without_a_word_of_its_value(
+    refusal: Refusal, monkeypatch: pytest.MonkeyPatch, key: str, engine: str
+) -> None:
+    settings = config("dev") | {key: "hunter2"}
+    if engine == "in the environment":
+        monkeypatch.setenv("PULUMI_CONFIG_SECRET_KEYS", json.dumps([key]))
+
+    def run() -> None:
+        if engine == "in the request":
+            pulumi.runtime.set_all_config(settings, secret_keys=[key])
+        program()
+
+    sentence = refusal(run, config=settings, stack="dev")
+    assert sentence.startswith(f"{key} is encrypted, and no setting is a secret")
+    assert f"pulumi config set --plaintext {key}" in sentence
+    assert "hunter2" not in sentence
+
+
+def test_an_encrypted_key_of_the_provider_is_none_of_the_programs_business(deploy: Deploy) -> None:
+    settings = config("dev") | {"aws:secretKey": "hunter2"}
+
+    def run() -> None:
+        pulumi.runtime.set_all_config(settings, secret_keys=["aws:secretKey"])
+        program()
+
+    engine = deploy(run, config=settings, stack="dev")
+    assert "hunter2" not in repr(engine)
 
 
 def test_a_setting_without_a_value_is_asked_for(refusal: Refusal) -> None:
