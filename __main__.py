@@ -28,6 +28,7 @@ class Settings:
     """The stack's configuration. ``Pulumi.yaml`` says what each key means, and its default."""
 
     loop: str
+    data_bucket_name: str
 
     pipelines: str
     target_column: str
@@ -195,6 +196,7 @@ image = settings.image or pipelines.default_image(region())
 data = DataStore(
     loop,
     {
+        "data_bucket_name": settings.data_bucket_name,
         "protect": settings.protect,
         "force_destroy": settings.force_destroy,
         "kms_key_arn": settings.kms_key_arn,

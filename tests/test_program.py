@@ -12,6 +12,7 @@ import yaml
 import pipelines
 from components import monitoring, retraining, serving
 from components._args import LOG_RETENTION_DAYS
+from laptop import ACCOUNT as LAPTOP_ACCOUNT
 from tests.conftest import Deploy, Engine, Refusal
 
 ROOT = Path(__file__).parents[1]
@@ -134,6 +135,12 @@ def test_settings_reach_the_parameters_of_the_pipeline(up: Up) -> None:
     assert defaults["Seed"] == "7"
     assert defaults["Image"] == pipelines.default_image("eu-west-1")
     assert defaults["SnapshotId"] is None
+
+
+def test_the_data_bucket_can_be_one_that_exists(up: Up) -> None:
+    engine = up("dev", **{"data-bucket-name": "acme-data"})
+    assert engine.one("Bucket", "loop-data").inputs["bucket"] == "acme-data"
+    assert engine.outputs["data_bucket"] == "acme-data"
 
 
 def test_a_version_can_be_pinned(up: Up) -> None:
@@ -266,6 +273,12 @@ def test_a_stack_file_holds_only_what_differs() -> None:
         for key, value in given(stack).items():
             assert key in declared(), f"{stack}: {key}"
             assert value != declared()[key].get("default"), f"{stack}: {key}"
+
+
+def test_the_stack_of_the_laptop_is_refused_by_every_account_but_the_laptops() -> None:
+    """aws:allowedAccountIds, which the AWS provider checks before it does anything."""
+    content = yaml.safe_load((ROOT / "Pulumi.laptop.yaml").read_text())
+    assert content["config"]["aws:allowedAccountIds"] == [LAPTOP_ACCOUNT]
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, WaiterError
 
 from laptop import ACCOUNT, REGION
+from laptop.__main__ import welcome
 from laptop.resources import HANDLERS
 from laptop.resources.shape import Properties
 from laptop.server import LaptopAWS
@@ -525,6 +526,17 @@ def test_the_reads_of_an_endpoint_are_answered(ask: Client, world: World, name: 
     sagemaker.get_waiter("endpoint_deleted").wait(EndpointName=name, WaiterConfig=patience)
     assert_answered(ask, read_once_gone(type_), properties)
     sagemaker.delete_endpoint_config(EndpointConfigName=name)
+
+
+def test_make_laptop_says_how_the_provider_is_pointed_at_it() -> None:
+    told = welcome("http://127.0.0.1:4566")
+    for each in (
+        "AWS_ENDPOINT_URL=http://127.0.0.1:4566",
+        f"AWS_DEFAULT_REGION={REGION}",
+        "AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test",
+        "HTTP_PROXY=http://127.0.0.1:4566 pulumi up --stack laptop",
+    ):
+        assert each in told
 
 
 def test_the_provider_starts_by_asking_who_it_is(ask: Client) -> None:
