@@ -11,16 +11,19 @@ export UV_PYTHON_DOWNLOADS := never
 # Compiled modules are kept: without them every start of a step imports its libraries from source, seconds each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo laptop test test-all check contract format setup lock clean
+.PHONY: help demo laptop engine test test-all check contract format setup lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-demo: .venv/.laptop .venv-steps/.ready  ## run the whole loop on this machine; DATA=my.csv TARGET=column [PROTECTED=column] uses your data
-	@.venv/bin/python -m laptop demo $(if $(DATA),--data '$(DATA)') $(if $(TARGET),--target '$(TARGET)') $(if $(PROTECTED),--protected '$(PROTECTED)') $(if $(PORT),--port '$(PORT)')
+demo: .venv/.laptop .venv-steps/.ready  ## run the whole loop on this machine; DATA=my.csv TARGET=column [PROTECTED=column] uses your data, ENGINE=pulumi the genuine engine
+	@.venv/bin/python -m laptop demo $(if $(DATA),--data '$(DATA)') $(if $(TARGET),--target '$(TARGET)') $(if $(PROTECTED),--protected '$(PROTECTED)') $(if $(PORT),--port '$(PORT)') $(if $(ENGINE),--engine '$(ENGINE)')
 
 laptop: .venv/.laptop .venv-steps/.ready  ## keep the laptop AWS running for your own experiments; PORT=4566
 	@.venv/bin/python -m laptop serve $(if $(PORT),--port '$(PORT)')
+
+engine: .venv/.laptop  ## the genuine pulumi, for ENGINE=pulumi and its tests: built with Go into ~/.cache/perennial, once (about 5 minutes)
+	@.venv/bin/python -m laptop engine
 
 test: .venv/.tests .venv-steps/.ready  ## the default tests (a few minutes)
 	.venv/bin/python -m pytest

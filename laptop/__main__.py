@@ -1,9 +1,10 @@
-"""The laptop AWS on the command line: ``python -m laptop demo`` and ``python -m laptop serve``."""
+"""The laptop AWS on the command line: ``python -m laptop demo``, ``serve`` and ``engine``."""
 
 import argparse
 import sys
 from pathlib import Path
 
+from . import pulumi_cli
 from .errors import LaptopError
 
 DEFAULT_PORT = 4566
@@ -22,11 +23,13 @@ def main(argv: list[str] | None = None) -> int:
     demo.add_argument(
         "--report", type=Path, default=Path("reports/demo.html"), help="where the report goes"
     )
+    demo.add_argument("--engine", default="laptop", help="laptop (in this process), or pulumi")
     serve = commands.add_parser("serve", help="keep the laptop AWS running until Ctrl-C")
     serve.add_argument("--port", type=port, default=DEFAULT_PORT, help="listen there")
+    commands.add_parser("engine", help="build the genuine pulumi, if there is none to use")
     arguments = parser.parse_args(argv)
     try:
-        return run_demo(arguments) if arguments.command == "demo" else run_server(arguments.port)
+        return RUN[arguments.command](arguments)
     except LaptopError as error:
         print(error, file=sys.stderr)
         return 1
@@ -53,15 +56,16 @@ def run_demo(arguments: argparse.Namespace) -> int:
         protected=arguments.protected,
         port=arguments.port,
         report=arguments.report,
+        engine=arguments.engine,
     )
 
 
-def run_server(number: int) -> int:
+def run_server(arguments: argparse.Namespace) -> int:
     """The laptop AWS alone, for one's own experiments."""
     from . import ACCOUNT, REGION
     from .server import LaptopAWS
 
-    with LaptopAWS(port=number) as aws:
+    with LaptopAWS(port=arguments.port) as aws:
         print(
             f"The laptop AWS is ready at {aws.endpoint_url} (region {REGION}, account {ACCOUNT}).\n"
             "Point the AWS command line and boto3 at it:\n\n"
@@ -72,6 +76,14 @@ def run_server(number: int) -> int:
         aws.wait()
     return 0
 
+
+def build_engine(_: argparse.Namespace) -> int:
+    """The ``pulumi`` that the tests of the engine and ``--engine pulumi`` run."""
+    pulumi_cli.make()
+    return 0
+
+
+RUN = {"demo": run_demo, "serve": run_server, "engine": build_engine}
 
 if __name__ == "__main__":
     sys.exit(main())

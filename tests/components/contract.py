@@ -18,10 +18,11 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "components.md"
 INTRODUCTION = """\
 # The components
 
-Written by `make contract` from the schema that `pulumi package get-schema` gives; a test compares the two, so that a change of
-the contract is seen in review. Inputs and outputs have the names of the schema, which every language but Python uses; Python writes them in
-snake_case, and so does the sentence that refuses a wrong one. A *plain* input shapes what is made, and must be known when the program runs: it
-takes no output of a resource.
+Written by `make contract` from the schema that `pulumi package get-schema` gives; a test compares
+the two, so that a change of the contract is seen in review. The names are those of the schema, as
+every language but Python writes them; Python writes them in snake_case, and so do the sentences
+that refuse a wrong value. A *plain* input shapes what is made, and must be known when the program
+runs: it takes no output of a resource.
 """
 
 
@@ -60,7 +61,8 @@ def type_of(described: Mapping[str, Any]) -> str:
     """The type of a property, in words: `list of string, plain`."""
     plain = ", plain" if described.get("plain") else ""
     if "$ref" in described:
-        return described["$ref"].replace("/", ":").rpartition(":")[2] + plain
+        name: str = described["$ref"].replace("/", ":").rpartition(":")[2]
+        return name + plain
     kind: str = described["type"]
     if kind == "array":
         return f"list of {type_of(described['items'])}{plain}"
