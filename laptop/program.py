@@ -99,7 +99,7 @@ def run(
         # An error is raised once, below; asyncio would log every future that shares it.
         loop.set_exception_handler(lambda *_: None)
         try:
-            loop.run_until_complete(run_in_stack(lambda: _execute(program)))
+            loop.run_until_complete(run_in_stack(lambda: execute(program)))
         finally:
             monitor.stop()
             _close(loop)
@@ -115,11 +115,17 @@ def run(
         cause = monitor.failure or error
         if isinstance(cause, LaptopError):
             raise cause from cause.__cause__
-        raise LaptopError(f"The program failed: {type(cause).__name__}: {cause}") from cause
+        raise failed(cause) from cause
     return monitor.outputs
 
 
-def _execute(program: Program) -> None:
+def failed(cause: BaseException) -> LaptopError:
+    """What people are told when a program raises."""
+    return LaptopError(f"The program failed: {type(cause).__name__}: {cause}")
+
+
+def execute(program: Program) -> None:
+    """Run the program's own code; what it registers may not have landed when this returns."""
     if callable(program):
         program()
     else:
