@@ -20,7 +20,7 @@ _SCHEDULE = re.compile(r"(rate|cron)\(.+\)")
 
 
 _KINDS: Mapping[type, tuple[str, tuple[type, ...]]] = {
-    bool: ("true or false", (bool,)),
+    bool: ("a boolean, true or false", (bool,)),
     float: ("a number", (int, float)),
     int: ("a whole number", (int, float)),  # they arrive as floats from other languages
     pulumi.Asset: ("a file: a pulumi FileAsset, say", (pulumi.Asset,)),

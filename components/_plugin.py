@@ -71,7 +71,8 @@ class ComponentPackage(ComponentProvider):
             return super().construct(name, resource_type, inputs, options)
         except ComponentInitError as error:
             if isinstance(error.inner, ArgumentError):
-                raise pulumi.InputPropertiesError(str(error.inner)) from error
+                # Without a list of properties the SDK (3.272) fails to answer at all.
+                raise pulumi.InputPropertiesError(str(error.inner), []) from error
             raise
 
 
