@@ -16,7 +16,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from . import resources
-from .errors import LaptopError
+from .errors import LaptopError, sentence
 from .program import Program, Registration, run
 from .project import load_config
 from .resources.handler import Cloud, Handler, PartlyCreated
@@ -167,7 +167,7 @@ class Engine:
                 try:
                     record.handler.delete(cloud, record.outputs)
                 except (BotoCoreError, ClientError, LaptopError) as error:
-                    failures.append(_sentence(about, error))
+                    failures.append(sentence(about.title, error))
                     continue
                 self._on_change(
                     Action.DELETE, about.type, about.name, time.perf_counter() - started
@@ -195,7 +195,7 @@ def decide(
     """What to do about a resource, from what it is (``record``) and what it shall be."""
     if record is None:
         return Step(Action.CREATE)
-    changed = difference(record.inputs, inputs)
+    changed = handler.difference(record.inputs, inputs)
     if record.incomplete:
         return Step(Action.REPLACE, changed)
     if not changed:
@@ -203,11 +203,6 @@ def decide(
     if handler.replacing(changed, inputs) or changed & registration.replace_on_changes:
         return Step(Action.REPLACE, changed)
     return Step(Action.UPDATE, changed)
-
-
-def difference(old: Properties, new: Properties) -> frozenset[str]:
-    """Names of the properties that differ."""
-    return frozenset(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
 
 
 def dependents(state: Mapping[str, Record], urn: str) -> list[Record]:
@@ -269,7 +264,7 @@ class _Preview:
                 for call in handler.creation(self._cloud.where, inputs):
                     self._cloud.check(call)
         except (BotoCoreError, LaptopError) as error:
-            raise LaptopError(_sentence(registration, error)) from error
+            raise LaptopError(sentence(registration.title, error)) from error
         outputs = handler.preview(self._cloud.where, inputs)
         if record is None:
             return outputs
@@ -312,9 +307,9 @@ class _Deployment:
             self._state[registration.urn] = Record(
                 registration, inputs, part.outputs, incomplete=True
             )
-            raise LaptopError(_sentence(registration, part.__cause__)) from part.__cause__
+            raise LaptopError(sentence(registration.title, part.__cause__)) from part.__cause__
         except (BotoCoreError, ClientError, LaptopError) as error:
-            raise LaptopError(_sentence(registration, error)) from error
+            raise LaptopError(sentence(registration.title, error)) from error
         self._state[registration.urn] = Record(registration, inputs, outputs)
         self._report(step.action, registration, time.perf_counter() - started)
         return outputs
@@ -412,13 +407,3 @@ def _refuse_if_protected(record: Record, why: str) -> None:
             f"{about.title} is protected and {why}: run `up` with protect=False first, "
             "or leave it as it is."
         )
-
-
-def _sentence(registration: Registration, error: BaseException | None) -> str:
-    """One sentence about a failure: the resource, and what AWS or the handler said."""
-    if isinstance(error, ClientError):
-        said = error.response["Error"]
-        reason = f"{said.get('Code')} from {error.operation_name}: {said.get('Message')}"
-    else:
-        reason = " ".join(str(error).split())
-    return f"{registration.title}: {reason.rstrip('.')}."

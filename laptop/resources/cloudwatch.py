@@ -54,6 +54,7 @@ class MetricAlarm(Handler):
     replaces = frozenset({"name"})
     defaults: ClassVar[Properties] = {"actionsEnabled": True, "treatMissingData": "missing"}
     naming = Naming("name", 255)
+    computed = frozenset({"evaluateLowSampleCountPercentiles"})
     tagging = Tagging("cloudwatch", "ResourceARN")
     id = "{name}"
     arn = "arn:{partition}:cloudwatch:{region}:{account}:alarm:{name}"

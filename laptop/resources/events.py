@@ -25,6 +25,7 @@ class EventRule(Handler):
     }
     naming = Naming("name", 64, "namePrefix")
     tagging = Tagging("events", "ResourceARN")
+    unread = frozenset({"forceDestroy"})
 
     id = "{name}"
 
@@ -90,6 +91,8 @@ class EventTarget(Handler):
     replaces = frozenset({"rule", "targetId", "eventBusName"})
     defaults: ClassVar[Properties] = {"eventBusName": "default", "forceDestroy": False}
     naming = Naming("targetId", 64)
+    unread = frozenset({"forceDestroy"})
+    imports = "{rule}/{targetId}"
     id = "{rule}-{targetId}"
 
     def creation(self, where: Where, inputs: Properties) -> list[Call]:

@@ -6,11 +6,13 @@ here.
 """
 
 import builtins
+import re
 import secrets
+import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import boto3
 import pulumi
@@ -22,6 +24,7 @@ from ..errors import LaptopError
 from ..strict import problems, service_model
 from . import provider
 from .assets import content
+from .compare import same
 from .shape import Properties, Shape, from_aws, to_aws, unknown
 
 _NAME_DIGITS = 7
@@ -47,11 +50,16 @@ class Where:
 
 
 class Cloud:
-    """The AWS behind a boto3 session: the only thing here that sends."""
+    """The AWS behind a boto3 session: the only thing here that sends.
 
-    def __init__(self, session: boto3.Session) -> None:
+    ``endpoints`` are the URLs of services that the session does not know, by botocore's names.
+    """
+
+    def __init__(self, session: boto3.Session, endpoints: Mapping[str, str] | None = None) -> None:
         self._session = session
+        self._endpoints = endpoints or {}
         self._clients: dict[str, Any] = {}
+        self._making = threading.Lock()
         identity = self.client("sts").get_caller_identity()
         self.caller_arn: str = identity["Arn"]
         self.caller_id: str = identity["UserId"]
@@ -63,12 +71,16 @@ class Cloud:
 
     def client(self, service: str) -> Any:
         """The client of a service; a Lambda may take its full 15 minutes to answer."""
-        if service not in self._clients:
-            settings = Config(read_timeout=900, retries={"mode": "standard"})
-            if service == "lambda":  # a second attempt would be a second invocation
-                settings = settings.merge(Config(retries={"total_max_attempts": 1}))
-            self._clients[service] = self._session.client(service, config=settings)
-        return self._clients[service]
+        with self._making:  # clients may be shared between threads, but not made by several
+            if service not in self._clients:
+                settings = Config(read_timeout=900, retries={"mode": "standard"})
+                if service == "lambda":  # a second attempt would be a second invocation
+                    settings = settings.merge(Config(retries={"total_max_attempts": 1}))
+                options: dict[str, Any] = {"config": settings}
+                if service in self._endpoints:
+                    options["endpoint_url"] = self._endpoints[service]
+                self._clients[service] = self._session.client(service, **options)
+            return self._clients[service]
 
     def send(self, call: Call) -> dict[str, Any]:
         """Send a call and return the answer.
@@ -102,6 +114,15 @@ class PartlyCreated(Exception):  # noqa: N818 - it says what is there, the cause
         self.outputs = outputs
 
 
+Digits: TypeAlias = Callable[[int], str]
+"""Gives so many hexadecimal digits."""
+
+
+def random_digits(count: int) -> str:
+    """Digits that nobody can foresee."""
+    return secrets.token_hex(count)[:count]
+
+
 @dataclass(frozen=True)
 class Naming:
     """How a resource is named that the program does not name.
@@ -115,19 +136,25 @@ class Naming:
     prefix: str | None = None
     lower: bool = False
 
-    def name(self, logical: str, inputs: Properties) -> str:
+    def name(self, logical: str, inputs: Properties, digits: Digits = random_digits) -> str:
         """A new name. Raises LaptopError if it would be longer than AWS allows."""
         prefix = inputs.get(self.prefix) if self.prefix else None
-        if prefix:
-            name = f"{prefix}{secrets.token_hex(_PREFIX_DIGITS // 2)}"
-        else:
-            name = f"{logical}-{secrets.token_hex(_NAME_DIGITS)[:_NAME_DIGITS]}"
+        name = (
+            f"{prefix}{digits(_PREFIX_DIGITS)}" if prefix else f"{logical}-{digits(_NAME_DIGITS)}"
+        )
         if len(name) > self.longest:
             raise LaptopError(
                 f"the name {name!r} has {len(name)} characters, and AWS allows {self.longest}: "
                 f"give it a shorter one or set {self.property!r}"
             )
         return name.lower() if self.lower else name
+
+
+class Mistake(NamedTuple):
+    """What is wrong with the inputs of a resource: the path of the property, and a sentence."""
+
+    property: str
+    sentence: str
 
 
 @dataclass(frozen=True)
@@ -200,6 +227,13 @@ class Handler:
     the provider's defaults; ``no_effect`` properties that are sent and kept, but nothing on the
     laptop acts on, each with its reason; ``observes`` members of an answer that become outputs.
     ``id`` and ``arn`` are templates over the place and the properties.
+
+    What tells a change from none: ``computed`` properties are AWS's own to fill in when the
+    program leaves them out (Optional and Computed in the provider's schema); ``unread`` ones AWS
+    never tells; ``digests`` maps an output that shows the content of unread properties to them;
+    ``follows`` maps outputs that an update changes to the inputs they follow (none named: any).
+    ``imports`` is the template of the id by which ``pulumi import`` finds it, None if nothing
+    does. ``mendable``: one that was made halfway can be finished, and need not be made anew.
     """
 
     type: ClassVar[str]
@@ -214,25 +248,56 @@ class Handler:
     tagging: ClassVar[Tagging | None] = None
     id: ClassVar[str]
     arn: ClassVar[str | None] = None
+    computed: ClassVar[frozenset[str]] = frozenset()
+    unread: ClassVar[frozenset[str]] = frozenset()
+    digests: ClassVar[Mapping[str, frozenset[str]]] = {}
+    follows: ClassVar[Mapping[str, frozenset[str]]] = {}
+    imports: ClassVar[str | None] = ""
+    mendable: ClassVar[bool] = True
 
     # What is decided without AWS
 
     def check(self, name: str, inputs: Properties, old: Properties | None = None) -> Properties:
-        """The inputs as the provider completes them: named, with defaults, assets read.
+        """The inputs as the provider completes them, assets read; see ``complete``.
 
-        ``old`` are the inputs of the last deployment, whose generated name is kept.
-        Raises LaptopError with the path of a property that is unknown.
+        Raises LaptopError with the first mistake in them.
         """
+        for mistake in self.mistakes(inputs):
+            raise LaptopError(mistake.sentence)
+        return load(self.complete(name, inputs, old))
+
+    def mistakes(self, inputs: Properties) -> Iterator[Mistake]:
+        """What is wrong with the inputs, as far as that shows without AWS; UNKNOWN never is."""
         tags = {"tags"} if self.tagging else set()
         for path in unknown(self.shape, {name: inputs[name] for name in inputs.keys() - tags}):
-            raise LaptopError(self._refusal(path))
-        checked = {**self.defaults, **{name: _read(value) for name, value in inputs.items()}}
-        naming = self.naming
-        if naming and not checked.get(naming.property):
-            kept = (old or {}).get(naming.property)
-            same_prefix = (old or {}).get(naming.prefix or "") == inputs.get(naming.prefix or "")
-            checked[naming.property] = kept if kept and same_prefix else naming.name(name, inputs)
+            yield Mistake(path, self._refusal(path))
+
+    def complete(
+        self,
+        name: str,
+        inputs: Properties,
+        old: Properties | None = None,
+        digits: Digits = random_digits,
+    ) -> Properties:
+        """The inputs with the provider's defaults and a name; assets stay as they are.
+
+        ``old`` are the inputs of the last deployment, whose generated name is kept; a new one
+        ends in ``digits``. Raises LaptopError if it would be longer than AWS allows.
+        """
+        checked = {**self.defaults, **self.fill(name, inputs)}
+        named = self.naming
+        if named and not checked.get(named.property):
+            kept = (old or {}).get(named.property)
+            same_prefix = (old or {}).get(named.prefix or "") == inputs.get(named.prefix or "")
+            checked[named.property] = (
+                kept if kept and same_prefix else named.name(name, inputs, digits)
+            )
         return checked
+
+    def fill(self, name: str, inputs: Properties) -> Properties:
+        """The inputs with what depends on them: the rest of the defaults, one way to spell them."""
+        del name
+        return inputs
 
     def preview(self, where: Where, inputs: Properties) -> Properties:
         """The outputs as far as they can be known without AWS; what AWS will say is made up."""
@@ -278,6 +343,37 @@ class Handler:
         """The members of a request that name this resource."""
         return to_aws({name: self.shape[name] for name in self.key}, properties)
 
+    def properties(self) -> frozenset[str]:
+        """Names of all the inputs that are known."""
+        return frozenset(self.shape) | ({"tags"} if self.tagging else frozenset())
+
+    def hidden(self) -> frozenset[str]:
+        """Names of the inputs that AWS never tells: ``unread``, and what a name began with."""
+        prefix = self.naming.prefix if self.naming else None
+        return self.unread | ({prefix} if prefix else frozenset())
+
+    def difference(self, old: Properties, new: Properties) -> frozenset[str]:
+        """Names of the inputs that ``new`` changes: another value, or none where AWS has none."""
+        return frozenset(
+            name
+            for name in (old.keys() | new.keys()) & self.properties()
+            if not same(old.get(name), new.get(name)) and (name in new or name not in self.computed)
+        )
+
+    def identified(self, where: Where, id_: str) -> Properties:
+        """What an id to import by tells. Raises LaptopError if it has not the form of one."""
+        if self.imports is None:
+            raise LaptopError(f"{self.type} cannot be imported: declare it without 'import'")
+        template = self.imports or self.id
+        pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+?)", re.escape(template))
+        match = re.fullmatch(pattern, id_)
+        if match is None:
+            raise LaptopError(f"{id_!r} is no id of {self.type}: give {template}")
+        known = {**self.defaults, **match.groupdict()}
+        if self.arn is not None:
+            known["arn"] = self.arn.format_map({**vars(where), **known})
+        return known
+
     def replacing(self, changed: Iterable[str], new: Properties) -> frozenset[str]:
         """Those of the changed properties that need a new resource."""
         del new
@@ -313,7 +409,7 @@ class Handler:
             if properties is None:
                 return None
             if self.tagging:
-                properties |= self.tagging.read(cloud, old)
+                properties |= self.tagging.read(cloud, old | properties)
             return properties
         except ClientError as error:
             if is_gone(error):
@@ -397,10 +493,12 @@ def is_gone(error: ClientError) -> bool:
 _GONE = frozenset({"404", "AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"})
 
 
-def _read(value: Any) -> Any:
-    if isinstance(value, pulumi.Asset | pulumi.Archive):
-        return content(value)
-    return value
+def load(inputs: Properties) -> Properties:
+    """The inputs with assets and archives read into bytes. Raises LaptopError if one cannot be."""
+    return {
+        name: content(value) if isinstance(value, pulumi.Asset | pulumi.Archive) else value
+        for name, value in inputs.items()
+    }
 
 
 class Put(Handler):

@@ -39,6 +39,8 @@ class Role(Handler):
         "iam", "RoleName", of="name", tag="TagRole", untag="UntagRole", list="ListRoleTags"
     )
     observes: ClassVar[dict[str, str]] = {"RoleId": "uniqueId", "CreateDate": "createDate"}
+    computed = frozenset({"inlinePolicies", "managedPolicyArns"})
+    unread = frozenset({"forceDetachPolicies"})
     id = "{name}"
     arn = "arn:{partition}:iam::{account}:role{path}{name}"
 

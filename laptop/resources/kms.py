@@ -31,6 +31,9 @@ class Key(Handler):
     tagging = Tagging(
         "kms", "KeyId", of="keyId", list="ListResourceTags", pair=("TagKey", "TagValue")
     )
+    computed = frozenset({"description", "multiRegion", "policy"})
+    unread = frozenset({"bypassPolicyLockoutSafetyCheck", "deletionWindowInDays"})
+    imports = "{keyId}"
     id = _MADE_UP
 
     def preview(self, where: Where, inputs: Properties) -> Properties:
@@ -105,9 +108,10 @@ class Alias(Handler):
     replaces = frozenset({"name"})
     id = "{name}"
     arn = "arn:{partition}:kms:{region}:{account}:{name}"
+    follows: ClassVar[dict[str, frozenset[str]]] = {"targetKeyArn": frozenset({"targetKeyId"})}
 
-    def check(self, name: str, inputs: Properties, old: Properties | None = None) -> Properties:
-        return super().check(name, {"name": f"alias/{name}", **inputs}, old)
+    def fill(self, name: str, inputs: Properties) -> Properties:
+        return {"name": f"alias/{name}", **inputs}
 
     def preview(self, where: Where, inputs: Properties) -> Properties:
         key = inputs["targetKeyId"].rsplit("/", 1)[-1]

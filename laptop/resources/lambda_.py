@@ -3,12 +3,21 @@
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from ..errors import LaptopError
-from .handler import Call, Cloud, Handler, Naming, Tagging, Where, wait_until
-from .shape import Field, Properties, Shape, from_aws, own, same, to_aws
+from .handler import (
+    Call,
+    Cloud,
+    Handler,
+    Mistake,
+    Naming,
+    Tagging,
+    Where,
+    wait_until,
+)
+from .shape import UNKNOWN, Field, Properties, Shape, from_aws, own, same, to_aws
 
 # What CreateFunction and UpdateFunctionConfiguration share.
 _CONFIGURATION = {
@@ -25,9 +34,8 @@ _CONFIGURATION = {
     ),
 }
 _KMS = {"kmsKeyArn": Field("KMSKeyArn")}  # the one member in capitals
-_CODE = frozenset(
-    {"code", "s3Bucket", "s3Key", "s3ObjectVersion", "sourceCodeHash", "architectures"}
-)
+_PACKAGE = frozenset({"code", "s3Bucket", "s3Key", "s3ObjectVersion"})
+_CODE = _PACKAGE | {"sourceCodeHash", "architectures"}
 _RESET: Properties = {
     # What UpdateFunctionConfiguration takes to clear a setting that is no longer declared.
     "deadLetterConfig": {"targetArn": ""},
@@ -75,16 +83,28 @@ class Function(Handler):
         "CodeSize": "sourceCodeSize",
         "Version": "version",
     }
+    computed = frozenset({"architectures", "ephemeralStorage", "loggingConfig", "tracingConfig"})
+    unread = frozenset({*_PACKAGE, "publish", "sourceCodeHash"})
+    digests: ClassVar[dict[str, frozenset[str]]] = {"codeSha256": _PACKAGE | {"sourceCodeHash"}}
+    follows: ClassVar[dict[str, frozenset[str]]] = {
+        "codeSha256": _CODE,
+        "sourceCodeSize": _CODE,
+        "lastModified": frozenset(),
+    }
     id = "{name}"
     arn = "arn:{partition}:lambda:{region}:{account}:function:{name}"
 
-    def check(self, name: str, inputs: Properties, old: Properties | None = None) -> Properties:
-        checked = super().check(name, inputs, old)
-        if ("code" in checked) == ("s3Bucket" in checked):
-            raise LaptopError("a function takes its code from 'code' or from 's3Bucket': set one")
-        if isinstance(checked.get("environment"), dict):
-            checked["environment"] = {"variables": checked["environment"].get("variables") or {}}
-        return checked
+    def mistakes(self, inputs: Properties) -> Iterator[Mistake]:
+        yield from super().mistakes(inputs)
+        if ("code" in inputs) == ("s3Bucket" in inputs):
+            sentence = "a function takes its code from 'code' or from 's3Bucket': set one"
+            yield Mistake("code", sentence)
+
+    def fill(self, name: str, inputs: Properties) -> Properties:
+        del name
+        if not isinstance(inputs.get("environment"), dict):
+            return inputs
+        return inputs | {"environment": {"variables": inputs["environment"].get("variables") or {}}}
 
     def preview(self, where: Where, inputs: Properties) -> Properties:
         outputs = super().preview(where, inputs)
@@ -207,14 +227,19 @@ class EventSourceMapping(Handler):
         "StateTransitionReason": "stateTransitionReason",
         "LastProcessingResult": "lastProcessingResult",
     }
+    computed = frozenset({"batchSize", "maximumBatchingWindowInSeconds"})
+    follows: ClassVar[dict[str, frozenset[str]]] = {
+        "functionArn": frozenset({"functionName"}),
+        "lastModified": frozenset(),
+    }
+    imports = "{uuid}"
     tagging = Tagging("lambda", "Resource", list="ListTags", as_map=True)
     id = "00000000-0000-0000-0000-000000000000"
 
-    def check(self, name: str, inputs: Properties, old: Properties | None = None) -> Properties:
-        checked = super().check(name, inputs, old)
+    def fill(self, name: str, inputs: Properties) -> Properties:
+        del name
         # functionName takes a name or an ARN; the provider treats both as the same value.
-        checked["functionName"] = _function_name(checked["functionName"])
-        return checked
+        return inputs | {"functionName": _function_name(inputs["functionName"])}
 
     def preview(self, where: Where, inputs: Properties) -> Properties:
         prefix = f"arn:{where.partition}:lambda:{where.region}:{where.account}"
@@ -302,18 +327,22 @@ class Invocation(Handler):
         "terraformKey": "tf",
     }
     id = "{functionName}_{qualifier}"
+    unread = frozenset(shape)
+    follows: ClassVar[dict[str, frozenset[str]]] = {"result": frozenset({"input"})}
+    imports = None
 
-    def check(self, name: str, inputs: Properties, old: Properties | None = None) -> Properties:
-        checked = super().check(name, inputs, old)
+    def mistakes(self, inputs: Properties) -> Iterator[Mistake]:
+        yield from super().mistakes(inputs)
+        if inputs.get("input", UNKNOWN) == UNKNOWN:
+            return
         try:
-            parsed = json.loads(checked["input"])
+            parsed = json.loads(inputs["input"])
         except ValueError as error:
-            raise LaptopError(f"'input' is not JSON ({error}): give a JSON document") from error
-        if checked["lifecycleScope"] == "CRUD" and not isinstance(parsed, dict):
-            raise LaptopError(
-                "'input' is no JSON object, which lifecycleScope CRUD needs: give one"
-            )
-        return checked
+            yield Mistake("input", f"'input' is not JSON ({error}): give a JSON document")
+            return
+        if inputs.get("lifecycleScope") == "CRUD" and not isinstance(parsed, dict):
+            sentence = "'input' is no JSON object, which lifecycleScope CRUD needs: give one"
+            yield Mistake("input", sentence)
 
     def preview(self, where: Where, inputs: Properties) -> Properties:
         return super().preview(where, inputs) | {"result": "{}"}
@@ -368,6 +397,7 @@ class Permission(Handler):
     replaces = frozenset({*shape})
     naming = Naming("statementId", 100, "statementIdPrefix")
     id = "{statementId}"
+    imports = "{function}/{statementId}"
 
     def creation(self, where: Where, inputs: Properties) -> list[Call]:
         del where

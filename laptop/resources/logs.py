@@ -30,6 +30,8 @@ class LogGroup(Handler):
     }
     naming = Naming("name", 512, "namePrefix")
     tagging = Tagging("logs", "resourceArn", member="tags", keys="tagKeys", as_map=True)
+    computed = frozenset({"logGroupClass"})
+    unread = frozenset({"skipDestroy"})
     id = "{name}"
     arn = "arn:{partition}:logs:{region}:{account}:log-group:{name}"
 

@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import re
+import threading
 import typing
 import warnings
 from functools import cache
@@ -10,6 +11,8 @@ from typing import Any
 
 import pulumi_aws
 from pulumi import _types  # the one place that maps Python to wire names; pulumi exports no other
+
+_importing = threading.Lock()  # pulumi_aws loads its modules lazily, which two threads upset
 
 
 @cache
@@ -19,7 +22,7 @@ def resource_class(type_: str) -> Any | None:
     if match is None:
         return None
     module = "lambda_" if match[1] == "lambda" else match[1]
-    with warnings.catch_warnings():
+    with _importing, warnings.catch_warnings():
         # Importing a module of pulumi_aws warns of every deprecated type in it.
         warnings.simplefilter("ignore", DeprecationWarning)
         found = getattr(getattr(pulumi_aws, module, None), match[2], None)

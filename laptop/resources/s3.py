@@ -1,14 +1,14 @@
 """Buckets of Amazon S3, their settings and their objects."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 from botocore.exceptions import ClientError
 
 from ..errors import LaptopError
-from .handler import Call, Cloud, Handler, Naming, Put, Where, is_gone, with_tags
+from .handler import Call, Cloud, Handler, Mistake, Naming, Put, Where, is_gone, with_tags
 from .shape import Field, Properties, Shape, from_aws, own, same, single, to_aws
 
 # Route 53 hosted zones of S3 website endpoints (AWS General Reference, "Amazon S3 endpoints").
@@ -28,6 +28,8 @@ class Bucket(Handler):
     replaces = frozenset({"bucket", "bucketPrefix", "objectLockEnabled"})
     defaults: ClassVar[Properties] = {"forceDestroy": False}
     naming = Naming("bucket", 63, "bucketPrefix", lower=True)
+    computed = frozenset({"objectLockEnabled"})
+    unread = frozenset({"forceDestroy", "objectLockEnabled"})
     id = "{bucket}"
     arn = "arn:{partition}:s3:::{bucket}"
 
@@ -188,6 +190,7 @@ class BucketPublicAccessBlock(_Setting):
         "ignorePublicAcls": False,
         "restrictPublicBuckets": False,
     }
+    unread = frozenset({"skipDestroy"})
 
     def deletion(self, where: Where, old: Properties) -> list[Call]:
         return [] if old.get("skipDestroy") else super().deletion(where, old)
@@ -296,6 +299,7 @@ class BucketNotification(_Setting):
         return [Call("s3", self.put, {"Bucket": old["bucket"], self.body: {}})]
 
 
+_BODIES = frozenset({"content", "contentBase64", "source"})
 _OBJECT = {
     **same("bucket", "key", "cacheControl", "contentDisposition", "contentEncoding"),
     **same("contentLanguage", "contentType", "metadata", "serverSideEncryption", "storageClass"),
@@ -322,16 +326,24 @@ class BucketObjectv2(Handler):
     id = "{bucket}/{key}"
     arn = "arn:{partition}:s3:::{bucket}/{key}"
     observes: ClassVar[dict[str, str]] = {"VersionId": "versionId", "ETag": "etag"}
+    computed = frozenset(
+        {"bucketKeyEnabled", "contentType", "kmsKeyId", "serverSideEncryption", "storageClass"}
+    )
+    unread = frozenset({*_BODIES, "forceDestroy", "sourceHash"})
+    digests: ClassVar[dict[str, frozenset[str]]] = {"etag": _BODIES}
+    follows: ClassVar[dict[str, frozenset[str]]] = {
+        "etag": _BODIES | {"sourceHash"},
+        "versionId": _BODIES | {"sourceHash"},
+    }
 
     def preview(self, where: Where, inputs: Properties) -> Properties:
         return super().preview(where, inputs) | {"tagsAll": inputs.get("tags") or {}}
 
-    def check(self, name: str, inputs: Properties, old: Properties | None = None) -> Properties:
-        checked = super().check(name, inputs, old)
-        bodies = checked.keys() & {"content", "contentBase64", "source"}
+    def mistakes(self, inputs: Properties) -> Iterator[Mistake]:
+        yield from super().mistakes(inputs)
+        bodies = sorted(inputs.keys() & _BODIES)
         if len(bodies) > 1:
-            raise LaptopError(f"an object takes one of {sorted(bodies)}: leave out the others")
-        return checked
+            yield Mistake(bodies[0], f"an object takes one of {bodies}: leave out the others")
 
     def creation(self, where: Where, inputs: Properties) -> list[Call]:
         del where

@@ -1,12 +1,12 @@
 """Pipelines, model package groups, models, endpoint configurations and endpoints of SageMaker."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from ..errors import LaptopError
-from .handler import Call, Cloud, Handler, Naming, Operations, Tagging, wait_until
-from .shape import Field, Properties, Shape, first, from_aws, own, same
+from .handler import Call, Cloud, Handler, Mistake, Naming, Operations, Tagging, wait_until
+from .shape import UNKNOWN, Field, Properties, Shape, first, from_aws, own, same
 
 _TAGGING = Tagging("sagemaker", "ResourceArn", tag="AddTags", untag="DeleteTags", list="ListTags")
 
@@ -57,15 +57,16 @@ class Pipeline(_Kind):
     id = "{pipelineName}"
     arn = "arn:{partition}:sagemaker:{region}:{account}:pipeline/{pipelineName}"
 
-    def check(self, name: str, inputs: Properties, old: Properties | None = None) -> Properties:
-        checked = super().check(name, inputs, old)
-        definition = checked.get("pipelineDefinition")
-        if definition is not None:
-            try:
-                json.loads(definition)
-            except ValueError as error:
-                raise LaptopError(f"'pipelineDefinition' is not JSON: {error}") from error
-        return checked
+    def mistakes(self, inputs: Properties) -> Iterator[Mistake]:
+        yield from super().mistakes(inputs)
+        definition = inputs.get("pipelineDefinition", UNKNOWN)
+        if definition == UNKNOWN:
+            return
+        try:
+            json.loads(definition)
+        except ValueError as error:
+            sentence = f"'pipelineDefinition' is not JSON ({error}): give a JSON document"
+            yield Mistake("pipelineDefinition", sentence)
 
 
 class ModelPackageGroup(_Kind):
@@ -221,6 +222,7 @@ class Endpoint(_Kind):
     no_effect: ClassVar[dict[str, str]] = {
         "deploymentConfig": "all traffic moves at once, when the new variant answers",
     }
+    mendable = False  # SageMaker changes only an endpoint that came into service once
     naming = Naming("name", 63)
     id = "{name}"
     arn = "arn:{partition}:sagemaker:{region}:{account}:endpoint/{name}"

@@ -4,8 +4,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from pulumi.runtime import rpc
+
 Properties: TypeAlias = dict[str, Any]
 """Properties as on Pulumi's wire: camelCase keys; assets and archives already read into bytes."""
+
+UNKNOWN: str = rpc.UNKNOWN
+"""Stands, in a preview, for a value that only AWS will know; whatever holds it is unknown too."""
 
 
 def _same(value: Any) -> Any:
@@ -92,7 +97,8 @@ def unknown(shape: Shape, properties: Mapping[str, Any], prefix: str = "") -> It
             yield f"{prefix}{name}"
         elif field.of is not None and isinstance(value, list):
             for index, item in enumerate(value):
-                yield from unknown(field.of, item, f"{prefix}{name}[{index}].")
+                if isinstance(item, dict):
+                    yield from unknown(field.of, item, f"{prefix}{name}[{index}].")
         elif field.of is not None and isinstance(value, dict):
             yield from unknown(field.of, value, f"{prefix}{name}.")
 

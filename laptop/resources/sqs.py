@@ -71,6 +71,13 @@ class Queue(Handler):
         list="ListQueueTags",
         as_map=True,
     )
+    computed = frozenset(
+        {
+            *("deduplicationScope", "fifoThroughputLimit", "kmsDataKeyReusePeriodSeconds"),
+            *("policy", "redriveAllowPolicy", "redrivePolicy", "sqsManagedSseEnabled"),
+        }
+    )
+    imports = "{url}"
     id = "https://sqs.{region}.amazonaws.com/{account}/{name}"
     arn = "arn:{partition}:sqs:{region}:{account}:{name}"
 

@@ -9,7 +9,6 @@ import pulumi
 import pytest
 from botocore.exceptions import ClientError
 
-from laptop.engine import difference
 from laptop.errors import LaptopError
 from laptop.resources import HANDLERS
 from laptop.resources.handler import Cloud
@@ -147,8 +146,8 @@ def test_an_invocation_of_the_whole_life_tells_the_function_what_happens(
         "tf": {"action": "create", "prev_input": None},
     }
     new = inputs | {"input": '{"n": 2}'}
-    assert not INVOCATION.replacing(difference(inputs, new), new)
-    updated = INVOCATION.update(cloud, difference(inputs, new), created, new)
+    assert not INVOCATION.replacing(INVOCATION.difference(inputs, new), new)
+    updated = INVOCATION.update(cloud, INVOCATION.difference(inputs, new), created, new)
     assert json.loads(updated["result"]) == {
         "n": 2,
         "tf": {"action": "update", "prev_input": {"n": 1}},

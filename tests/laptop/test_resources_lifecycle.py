@@ -9,7 +9,6 @@ import boto3
 import pulumi
 import pytest
 
-from laptop.engine import difference
 from laptop.inventory import inventory
 from laptop.resources import HANDLERS, provider
 from laptop.resources.handler import Cloud
@@ -598,7 +597,7 @@ def test_a_resource_is_made_as_asked_changed_in_place_and_gone_after_deletion(
         assert promised - NOT_GIVEN.get(case.type, set()) <= outputs.keys()
         if case.after is not None:
             changed_inputs = handler.check(world.name, case.after(world.made), inputs)
-            changed = difference(inputs, changed_inputs)
+            changed = handler.difference(inputs, changed_inputs)
             assert changed
             assert not handler.replacing(changed, changed_inputs)
             same = outputs["id"]
