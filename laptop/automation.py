@@ -1,7 +1,6 @@
 """The genuine Pulumi engine, driven through Pulumi's Automation API, with our provider attached.
 
-It takes the place of ``laptop.engine``. No language host is needed: the program runs in this
-process, and the engine calls back for it. Nothing of the user's own Pulumi settings is read or
+It takes the place of ``laptop.engine``. The program runs in this process. Nothing of the user's own Pulumi settings is read or
 written: each folder has its own backend, its own home, and the state of its stacks.
 """
 
@@ -12,11 +11,9 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-import warnings
-from collections.abc import Callable, Collection, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -26,12 +23,14 @@ import yaml
 from pulumi import automation as auto
 from pulumi.automation.errors import create_command_error
 from pulumi.automation.events import OpType, ResOutputsEvent, ResourcePreEvent
+from pulumi.automation._stack import ImportResource
 from semver import VersionInfo
 
 from . import pulumi_cli
 from .engine import Action, OnChange, UpResult
 from .errors import LaptopError
-from .program import Program, execute, failed
+from .language_host import LanguageHost
+from .program import Program, failed
 from .server import REPOSITORY
 
 PASSPHRASE = "laptop"  # noqa: S105  the account is one of loopback; no secret of anybody is in it
@@ -39,8 +38,6 @@ PASSPHRASE = "laptop"  # noqa: S105  the account is one of loopback; no secret o
 
 STOP_SECONDS = 20.0
 """How long an engine that was asked to stop may take to finish the steps that are under way."""
-
-_RUNPY = threading.Lock()  # it puts the program in the place of the only `__main__`
 
 _ACTIONS = {
     OpType.CREATE: Action.CREATE,
@@ -184,10 +181,8 @@ class PulumiEngine:
         Raises LaptopError with one sentence about what is wrong; what exists stays in the state.
         """
         self.preview(program, config, secret_keys=secret_keys)
-        with self._operation() as operation:
-            done = self._stack.up(
-                program=operation.wrapped(program), on_event=operation.on_event, **_QUIET
-            )
+        with self._operation(program) as operation:
+            done = self._stack.up(on_event=operation.on_event, **_QUIET)
         operation.result.outputs = {key: each.value for key, each in done.outputs.items()}
         return operation.result
 
@@ -199,10 +194,8 @@ class PulumiEngine:
         Raises LaptopError as ``up`` does.
         """
         self._declare(program, config, secret_keys)
-        with self._operation(reported=False) as operation:
-            self._stack.preview(
-                program=operation.wrapped(program), on_event=operation.on_event, **_QUIET
-            )
+        with self._operation(program, reported=False) as operation:
+            self._stack.preview(on_event=operation.on_event, **_QUIET)
         return operation.result
 
     def refresh(self) -> UpResult:
@@ -232,7 +225,7 @@ class PulumiEngine:
         LaptopError with one sentence if AWS has no such resource.
         """
         self._declare_project({})
-        resource: auto.ImportResource = {"type": type_, "name": name, "id": id_}
+        resource: ImportResource = {"type": type_, "name": name, "id": id_}
         if parent:
             resource["parent"] = "parent"
         with self._operation():
@@ -258,8 +251,21 @@ class PulumiEngine:
         with self._operation():
             self._stack.cancel()
 
-    def _operation(self, *, reported: bool = True) -> "_Operation":
-        return _Operation(self.command, self._on_change if reported else lambda *_: None)
+    @contextmanager
+    def _operation(
+        self, program: Program | None = None, *, reported: bool = True
+    ) -> Iterator["_Operation"]:
+        """Gathers what the operation inside does; its failure is one sentence."""
+        operation = _Operation(self._on_change if reported else lambda *_: None)
+        host = None
+        try:
+            if program is None:
+                yield operation
+            else:
+                with LanguageHost(program) as host, self.command.calling(host.address):
+                    yield operation
+        except auto.CommandError as error:
+            raise operation.reason(error, host.failure if host else None) from error
 
     def _declare(
         self, program: Program, config: Mapping[str, str], secret_keys: Collection[str]
@@ -315,10 +321,20 @@ class Command(auto.PulumiCommand):
     """
 
     process: subprocess.Popen[str] | None = None
+    _host: str | None = None
 
     def __init__(self, path: Path) -> None:
         self.command = str(path)
         self.version = VersionInfo.parse(pulumi_cli.version_of(path).removeprefix("v"))
+
+    @contextmanager
+    def calling(self, host: str) -> Iterator[None]:
+        """Have the engine call the language host at this address for its program."""
+        self._host = host
+        try:
+            yield
+        finally:
+            self._host = None
 
     def run(
         self,
@@ -330,6 +346,8 @@ class Command(auto.PulumiCommand):
     ) -> auto.CommandResult:
         """Run one command to its end. Raises the Automation API's CommandError if it fails."""
         del on_output, on_error  # the engine's events say more than what it prints
+        if self._host and args[0] in ("up", "preview"):
+            args = [*args, f"--client={self._host}"]
         self.process = subprocess.Popen(  # noqa: S603  the engine that was found
             [self.command, "--non-interactive", *args],
             cwd=cwd,
@@ -347,6 +365,11 @@ class Command(auto.PulumiCommand):
             raise
         code, self.process = self.process.returncode, None
         result = auto.CommandResult(out, said, code)
+        if code < 0:
+            raise LaptopError(
+                f"The engine was ended by {signal.Signals(-code).name}: what it had under way is "
+                "in doubt, and the stack stays locked until `cancel` is called."
+            )
         if code:
             raise create_command_error(result)
         return result
@@ -365,44 +388,24 @@ class Command(auto.PulumiCommand):
 
 
 class _Operation:
-    """One operation of the engine: gathers what it did and, if it failed, the first reason."""
+    """What one operation of the engine did, from the events that it sends."""
 
-    def __init__(self, command: Command, on_change: OnChange) -> None:
+    def __init__(self, on_change: OnChange) -> None:
         self._on_change = on_change
         self._begun: dict[tuple[str, OpType], float] = {}
-        self._reasons: list[LaptopError] = []
+        self._errors: list[tuple[str, str]] = []  # of which resource, if of one; and what
         self.result = UpResult()
 
-    def __enter__(self) -> Self:
-        self._warnings = warnings.catch_warnings()
-        self._warnings.__enter__()
-        # Deprecations inside Pulumi's SDK, and coroutines dropped by a run that failed.
-        warnings.filterwarnings("ignore", module=r"pulumi")
-        warnings.filterwarnings("ignore", message="coroutine .* was never awaited")
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._warnings.__exit__(kind, error, trace)
-        if isinstance(error, auto.CommandError):
-            raise (self._reasons or [LaptopError(_said(error))])[0] from error
-
-    def wrapped(self, program: Program) -> Callable[[], None]:
-        """The program, whose own mistake is the reason if it raises."""
-
-        def run() -> None:
-            try:
-                with _RUNPY:
-                    execute(program)
-            except Exception as error:
-                self._reasons.append(failed(error))
-                raise
-
-        return run
+    def reason(self, error: auto.CommandError, raised: Exception | None) -> LaptopError:
+        """Why it failed: a resource comes first, for whatever waited for it fails too."""
+        for title, message in self._errors:
+            if title:
+                return LaptopError(f"{title}: {message}")
+        if raised:
+            return failed(raised)
+        for _, message in self._errors:
+            return LaptopError(message)
+        return LaptopError(_said(error))
 
     def on_event(self, event: auto.EngineEvent) -> None:
         """Called by the Automation API, from a thread of its own."""
@@ -411,7 +414,11 @@ class _Operation:
         elif event.res_outputs_event:
             self._end(event.res_outputs_event)
         elif event.diagnostic_event and event.diagnostic_event.severity == "error":
-            self._reasons.append(_reason(event.diagnostic_event))
+            urn, message = event.diagnostic_event.urn, event.diagnostic_event.message
+            title = _title(urn) if urn else ""
+            self._errors.append(
+                ("" if title.startswith("pulumi:") else title, " ".join(message.split()))
+            )
 
     def _begin(self, event: ResourcePreEvent) -> None:
         step = event.metadata
@@ -435,7 +442,8 @@ class _Operation:
         }
         if step.op is not OpType.DELETE_REPLACED:
             lists[action].append(title)
-        took = time.perf_counter() - self._begun.pop((step.urn, step.op))
+        now = time.perf_counter()
+        took = now - self._begun.pop((step.urn, step.op), now)  # a refresh ends as another step
         kind, _, name = title.partition(" ")
         self._on_change(action, kind, name, took)
 
@@ -444,12 +452,6 @@ def _title(urn: str) -> str:
     """How people are told about a resource: the type and the logical name."""
     _, _, types, name = urn.split("::", 3)
     return f"{types.rpartition('$')[2]} {name}"
-
-
-def _reason(event: Any) -> LaptopError:
-    """The sentence of an error that the engine reports."""
-    message = " ".join(event.message.split())
-    return LaptopError(f"{_title(event.urn)}: {message}" if event.urn else message)
 
 
 def _said(error: auto.CommandError) -> str:
