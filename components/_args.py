@@ -23,7 +23,7 @@ _KINDS: Mapping[type, tuple[str, tuple[type, ...]]] = {
     bool: ("a boolean, true or false", (bool,)),
     float: ("a number", (int, float)),
     int: ("a whole number", (int, float)),  # they arrive as floats from other languages
-    pulumi.Asset: ("a file: a pulumi FileAsset, say", (pulumi.Asset,)),
+    pulumi.Asset: ("an asset, such as a pulumi.FileAsset", (pulumi.Asset,)),
     str: ("a text", (str,)),
 }
 

@@ -1,6 +1,7 @@
 """The distribution: what a user gets who installs `perennial-mlops`."""
 
 import json
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -14,6 +15,7 @@ from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
 ROOT = Path(__file__).parents[1]
 COMPONENTS = ROOT / "components"
+EXAMPLE = ROOT / "examples" / "platform-python"
 
 pytestmark = [pytest.mark.packaging, pytest.mark.timeout(600)]
 
@@ -28,9 +30,9 @@ print(*sorted(perennial_mlops.__all__))
 """
 
 
-def run(*command: str | Path) -> str:
+def run(*command: str | Path, cwd: Path = ROOT) -> str:
     result = subprocess.run(  # noqa: S603  # fixed commands
-        [str(part) for part in command], capture_output=True, encoding="utf-8"
+        [str(part) for part in command], cwd=cwd, capture_output=True, encoding="utf-8"
     )
     assert result.returncode == 0, result.stderr
     return result.stdout
@@ -117,6 +119,19 @@ def test_the_installed_package_is_the_same_however_it_is_served(python: Path) ->
 def test_the_checkout_serves_what_the_wheel_serves(python: Path) -> None:
     executable = "pulumi-resource-perennial-mlops"
     assert served(sys.executable, COMPONENTS / executable) == served(python.parent / executable)
+
+
+def test_the_python_example_installs_the_wheel(wheel: Path, tmp_path: Path) -> None:
+    """`requirements.txt` names it as a file, which a new version has to change."""
+    shutil.copytree(EXAMPLE, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("dist"))
+    (tmp_path / "dist").mkdir()
+    shutil.copy(wheel, tmp_path / "dist")
+    run(uv(), "venv", "--quiet", "--python", sys.executable, tmp_path / "venv")
+    python = tmp_path / "venv" / "bin" / "python"
+    command = (uv(), "pip", "install", "--quiet", "--python", python, "-r", "requirements.txt")
+    run(*command, cwd=tmp_path)
+    version, *_ = run(python, "-W", "ignore", "-c", PROBE).splitlines()
+    assert version in wheel.name
 
 
 def test_the_version_stands_in_one_place() -> None:
