@@ -28,7 +28,7 @@ engine: .venv/.laptop  ## the genuine pulumi, for ENGINE=pulumi and its tests: b
 test: .venv/.tests .venv-steps/.ready  ## the default tests (a few minutes)
 	.venv/bin/python -m pytest
 
-test-all: .venv/.tests .venv-steps/.ready  ## the slower tiers: the wheel in an empty environment, the loop end to end, what needs `make engine`
+test-all: .venv/.tests .venv-steps/.ready  ## the slower tiers: the wheel in an empty environment, the loop end to end, the genuine engine
 	.venv/bin/python -m pytest -m 'packaging or loop or engine'
 
 check: .venv/.tests  ## lint, format and types

@@ -1,7 +1,8 @@
 """The genuine Pulumi engine, driven through Pulumi's Automation API, with our provider attached.
 
-It takes the place of ``laptop.engine``. The program runs in this process. Nothing of the user's own Pulumi settings is read or
-written: each folder has its own backend, its own home, and the state of its stacks.
+It takes the place of ``laptop.engine``. The program runs in this process. Nothing of the user's own
+Pulumi settings is read or written: each folder has its own backend, its own home, and the state of
+its stacks.
 """
 
 import json
@@ -21,9 +22,9 @@ from typing import Any, Self
 import boto3
 import yaml
 from pulumi import automation as auto
-from pulumi.automation.errors import create_command_error
-from pulumi.automation.events import OpType, ResOutputsEvent, ResourcePreEvent
 from pulumi.automation._stack import ImportResource
+from pulumi.automation.errors import create_command_error
+from pulumi.automation.events import OpType, ResourcePreEvent, ResOutputsEvent
 from semver import VersionInfo
 
 from . import pulumi_cli
@@ -74,7 +75,7 @@ class Provider:
     def __enter__(self) -> Self:
         theirs = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         with tempfile.TemporaryFile("w+") as log:
-            self._process = subprocess.Popen(  # noqa: S603  our own module under our interpreter
+            self._process = subprocess.Popen(
                 [sys.executable, "-m", "laptop.provider"],
                 cwd=REPOSITORY,
                 env=theirs | self._environment,
@@ -141,7 +142,7 @@ class PulumiEngine:
             self._work = folder / "work" / self._project / self._name
             for path in (self._work, folder / "state"):
                 path.mkdir(parents=True, exist_ok=True)
-            self._declare_project({})
+            self._declare({})
             workspace = auto.LocalWorkspace(
                 work_dir=str(self._work),
                 pulumi_home=str(folder / "home"),
@@ -193,7 +194,7 @@ class PulumiEngine:
 
         Raises LaptopError as ``up`` does.
         """
-        self._declare(program, config, secret_keys)
+        self._configure(program, config, secret_keys)
         with self._operation(program, reported=False) as operation:
             self._stack.preview(on_event=operation.on_event, **_QUIET)
         return operation.result
@@ -203,7 +204,6 @@ class PulumiEngine:
 
         Raises LaptopError with one sentence about what could not be read.
         """
-        self._declare_project({})
         with self._operation(reported=False) as operation:
             self._stack.refresh(on_event=operation.on_event, **_QUIET)
         return operation.result
@@ -214,21 +214,22 @@ class PulumiEngine:
         Raises LaptopError if a resource is protected, and if one could not be deleted: that one
         stays in the state, and what it depends on.
         """
-        self._declare_project({})
         with self._operation() as operation:
             self._stack.destroy(on_event=operation.on_event, continue_on_error=True, **_QUIET)
 
-    def adopt(self, type_: str, name: str, id_: str, *, parent: str = "") -> None:
+    def adopt(
+        self, type_: str, name: str, id_: str, config: Mapping[str, str], *, parent: str = ""
+    ) -> None:
         """Take an existing resource into the state (`pulumi import`), unprotected.
 
         ``parent`` is the URN of its component, if it has one, which must be in the state. Raises
         LaptopError with one sentence if AWS has no such resource.
         """
-        self._declare_project({})
+        self._configure(_nothing, config, ())
         resource: ImportResource = {"type": type_, "name": name, "id": id_}
         if parent:
             resource["parent"] = "parent"
-        with self._operation():
+        with self._operation(_nothing):
             self._stack.import_resources(
                 resources=[resource],
                 name_table={"parent": parent} if parent else None,
@@ -260,28 +261,25 @@ class PulumiEngine:
         host = None
         try:
             if program is None:
+                self._declare({})
                 yield operation
             else:
-                with LanguageHost(program) as host, self.command.calling(host.address):
+                with LanguageHost(program) as host:
+                    runtime = {"name": "client", "options": {"address": host.address}}
+                    self._declare({**_project_of(program), "runtime": runtime})
                     yield operation
         except auto.CommandError as error:
             raise operation.reason(error, host.failure if host else None) from error
 
-    def _declare(
+    def _configure(
         self, program: Program, config: Mapping[str, str], secret_keys: Collection[str]
     ) -> None:
-        """Write the project's file and the stack's, which keeps its salt."""
-        project: dict[str, Any] = {}
-        if isinstance(program, Path):
-            beside = program.parent / "Pulumi.yaml"
-            project = yaml.safe_load(beside.read_text()) if beside.exists() else {}
-            project["main"] = str(program.parent)
-        self._declare_project(project)
+        """Write the stack's file, whose salt stays."""
         path = self._work / f"Pulumi.{self._name}.yaml"
         settings = (yaml.safe_load(path.read_text()) if path.exists() else None) or {}
         lists = {
             f"{self._project}:{key}"
-            for key, each in project.get("config", {}).items()
+            for key, each in _project_of(program).get("config", {}).items()
             if isinstance(each, dict) and each.get("type") in ("array", "object")
         }
         settings["config"] = {
@@ -295,15 +293,20 @@ class PulumiEngine:
             with self._operation():
                 self._stack.set_all_config(secrets)
 
-    def _declare_project(self, project: Mapping[str, Any]) -> None:
-        # Without the program's own file nothing is said about settings: a stack whose settings have
-        # become wrong can still be refreshed and destroyed.
-        document = {**project, "name": self._project, "runtime": "python"}
+    def _declare(self, project: Mapping[str, Any]) -> None:
+        """Write the project's file.
+
+        Without that of a program nothing is said about settings: a stack whose settings have become
+        wrong can still be refreshed and destroyed.
+        """
+        document = {"runtime": "python", **project, "name": self._project}
         (self._work / "Pulumi.yaml").write_text(yaml.safe_dump(document))
 
     def _environment(self, folder: Path) -> dict[str, str]:
         return {
-            "PULUMI_BACKEND_URL": f"file://{folder / 'state'}",
+            # Without the files of metadata beside the state: they are not replaced in one step, and
+            # an engine that is killed while it writes one leaves a state that cannot be read.
+            "PULUMI_BACKEND_URL": f"file://{folder / 'state'}?metadata=skip",
             "PULUMI_CONFIG_PASSPHRASE": os.environ.get("PULUMI_CONFIG_PASSPHRASE", PASSPHRASE),
             "PULUMI_DEBUG_PROVIDERS": f"aws:{self._provider.port}",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
@@ -321,20 +324,10 @@ class Command(auto.PulumiCommand):
     """
 
     process: subprocess.Popen[str] | None = None
-    _host: str | None = None
 
     def __init__(self, path: Path) -> None:
         self.command = str(path)
         self.version = VersionInfo.parse(pulumi_cli.version_of(path).removeprefix("v"))
-
-    @contextmanager
-    def calling(self, host: str) -> Iterator[None]:
-        """Have the engine call the language host at this address for its program."""
-        self._host = host
-        try:
-            yield
-        finally:
-            self._host = None
 
     def run(
         self,
@@ -346,8 +339,6 @@ class Command(auto.PulumiCommand):
     ) -> auto.CommandResult:
         """Run one command to its end. Raises the Automation API's CommandError if it fails."""
         del on_output, on_error  # the engine's events say more than what it prints
-        if self._host and args[0] in ("up", "preview"):
-            args = [*args, f"--client={self._host}"]
         self.process = subprocess.Popen(  # noqa: S603  the engine that was found
             [self.command, "--non-interactive", *args],
             cwd=cwd,
@@ -448,6 +439,19 @@ class _Operation:
         self._on_change(action, kind, name, took)
 
 
+def _nothing() -> None:
+    """What is run where the engine asks for a program and does not need one."""
+
+
+def _project_of(program: Program) -> dict[str, Any]:
+    """The project's file beside a program that is a file, which says what its settings are."""
+    if not isinstance(program, Path):
+        return {}
+    beside = program.parent / "Pulumi.yaml"
+    project: dict[str, Any] = yaml.safe_load(beside.read_text()) if beside.exists() else {}
+    return {**project, "main": str(program.parent)}
+
+
 def _title(urn: str) -> str:
     """How people are told about a resource: the type and the logical name."""
     _, _, types, name = urn.split("::", 3)
@@ -456,9 +460,8 @@ def _title(urn: str) -> str:
 
 def _said(error: auto.CommandError) -> str:
     """The sentence of a command that failed without an event that says why."""
-    text = str(error)
-    _, found, said = text.rpartition("error: ")
-    return " ".join((said if found else text).split())
+    lines = [line for line in str(error).splitlines() if "error: " in line]
+    return lines[0].rpartition("error: ")[2] if lines else " ".join(str(error).split())
 
 
 def _parsed(text: str) -> Any:
