@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from components._plugin import PACKAGE
 from tests.components import contract
 
 PROGRAM = Path(__file__).parents[2] / "examples" / "platform-yaml" / "Pulumi.yaml"
@@ -52,5 +53,5 @@ def test_yaml_reads_the_outputs_that_there_are(
 
 def test_yaml_takes_the_package_of_this_repository(program: dict[str, Any]) -> None:
     (package,) = program["packages"].items()
-    assert package[0] == contract.PACKAGE
+    assert package[0] == PACKAGE
     assert (PROGRAM.parent / package[1] / "PulumiPlugin.yaml").is_file()

@@ -216,6 +216,42 @@ def test_a_platform_in_typescript_is_made_once_and_goes(
     assert inventory(account.session()) == []
 
 
+EVERY_KIND = f"""
+const perennial = require("@pulumi/perennial-mlops");
+const pulumi = require("@pulumi/pulumi");
+const made = new perennial.TrainingPipeline("churn", {{
+    artifactBucketName: pulumi.output("artifacts"),
+    code: new pulumi.asset.StringAsset("bundle"),
+    codeVersion: "{"c" * 64}",
+    dataBucketName: pulumi.secret("data"),
+    definition: JSON.stringify({{ Version: "2020-12-01", Parameters: [], Steps: [] }}),
+    image: "{IMAGE}",
+    isolateTraining: true,
+    modelPackageGroupName: "models",
+    network: {{ subnetIds: ["subnet-1"], securityGroupIds: [pulumi.output("sg-1")] }},
+    parameters: {{}},
+    tags: {{ team: pulumi.output("churn") }},
+}});
+const endpoint = new perennial.ModelEndpoint("churn", {{
+    artifactBucketName: "artifacts",
+    image: "{IMAGE}",
+    instanceCount: 2,
+    mode: perennial.EndpointMode.Follow,
+    modelPackageGroupName: "models",
+}});
+module.exports = {{ pipeline: made.pipelineName, endpoint: endpoint.endpointName }};
+"""
+
+
+def test_every_kind_of_input_arrives_from_typescript(typescript: TypeScript) -> None:
+    """Assets, structures, lists, maps, enums, numbers, and outputs and secrets of all these."""
+    program = typescript.folder / "every-kind.cjs"
+    program.write_text(EVERY_KIND)
+    (came,) = typescript("preview", str(program))
+    assert came["error"] is None
+    assert came["changes"]["create"] > 20
+
+
 WRONG = """
 import * as perennial from "@pulumi/perennial-mlops";
 new perennial.DriftMonitor("churn", { artifactBucketName: "a", endpointName: "e" });
