@@ -11,7 +11,7 @@ export UV_PYTHON_DOWNLOADS := never
 # Compiled modules are kept: without them every start of a step imports its libraries from source, seconds each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo laptop engine test test-all check format setup lock clean
+.PHONY: help demo laptop engine test test-all check contract format setup lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -35,6 +35,9 @@ check: .venv/.tests  ## lint, format and types
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
+
+contract: .venv/.laptop  ## rewrite docs/components.md after a change of a component's inputs or outputs
+	@PYTHONPATH=. .venv/bin/python -W ignore tests/components/contract.py
 
 format: .venv/.tests  ## put the code into its format
 	.venv/bin/ruff check --fix .

@@ -14,7 +14,7 @@ from typing import Any
 import pulumi
 from pulumi_aws import iam
 
-from ._args import NetworkArgs, Shared
+from ._args import ArgumentError, NetworkArgs, Shared
 from ._names import Place
 
 Statement = Mapping[str, Any]
@@ -135,10 +135,10 @@ class Repository:
 
 
 def repository(image: str) -> Repository:
-    """The repository of an image. Raises ``ValueError`` if the image is not in ECR."""
+    """The repository of an image. Raises ``ArgumentError`` if the image is not in ECR."""
     match = _ECR_IMAGE.fullmatch(image)
     if match is None:
-        raise ValueError(
+        raise ArgumentError(
             f"image is {image!r}, and SageMaker pulls only from ECR: write "
             "<account>.dkr.ecr.<region>.amazonaws.com/<repository>:<tag>."
         )

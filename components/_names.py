@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
+from ._args import ArgumentError
+
 NAME_LIMIT = 63
 """Longest name of a SageMaker pipeline, model package group or endpoint (API reference,
 CreatePipeline and its siblings)."""
@@ -16,18 +18,18 @@ def physical_name(name: str, limit: int = NAME_LIMIT) -> str:
     """The fixed AWS name of what a component called ``name`` owns: ``<project>-<stack>-<name>``.
 
     SageMaker allows capitals but writes ARNs in lower case, and policies compare exactly; so
-    capitals are refused here. Raises ``ValueError`` if the name is too long for AWS (``limit``) or
-    has other characters than a-z, 0-9 and hyphens.
+    capitals are refused here. Raises ``ArgumentError`` if the name is too long for AWS (``limit``)
+    or has other characters than a-z, 0-9 and hyphens.
     """
     project, stack = pulumi.get_project(), pulumi.get_stack()
     full = f"{project}-{stack}-{name}"
     if len(full) > limit:
-        raise ValueError(
+        raise ArgumentError(
             f"The name {full} has {len(full)} characters, and AWS allows {limit} here: shorten the "
             f"project ({project}), the stack ({stack}) or the component ({name})."
         )
     if not _NAME.fullmatch(full):
-        raise ValueError(
+        raise ArgumentError(
             f"The name {full} may have only a-z, 0-9 and single hyphens between them: rename the "
             f"project ({project}), the stack ({stack}) or the component ({name})."
         )

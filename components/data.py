@@ -5,7 +5,7 @@ from typing import NotRequired, TypedDict
 
 import pulumi
 
-from ._args import shared, whole
+from ._args import ArgumentError, shared, whole
 from ._bucket import bucket, superseded
 
 STATE_HISTORY_DAYS = 30
@@ -51,11 +51,11 @@ class DataStore(pulumi.ComponentResource):
     def __init__(
         self, name: str, args: DataStoreArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        common = shared(args)
+        common = shared(args, DataStoreArgs)
         protect = bool(args.get("protect"))
         force_destroy = bool(args.get("force_destroy"))
         if protect and force_destroy:
-            raise ValueError(
+            raise ArgumentError(
                 "protect and force_destroy are both true, and what is protected cannot be "
                 "destroyed: set one of them to false."
             )

@@ -75,7 +75,7 @@ class RetrainingTriggers(pulumi.ComponentResource):
     def __init__(
         self, name: str, args: RetrainingTriggersArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        common = shared(args)
+        common = shared(args, RetrainingTriggersArgs)
         quiet = whole(
             "quiet_period_seconds", given(args, "quiet_period_seconds", QUIET_PERIOD_SECONDS)
         )

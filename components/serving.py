@@ -9,7 +9,7 @@ from typing import NotRequired, TypedDict
 import pulumi
 from pulumi_aws import cloudwatch, iam, lambda_, sagemaker
 
-from ._args import NetworkArgs, Shared, choice, given, shared, whole
+from ._args import ArgumentError, NetworkArgs, Shared, choice, given, shared, whole
 from ._function import function
 from ._iam import Repository, allow, encrypt_volumes, join_network, pull_from, repository, role
 from ._names import NAME_LIMIT, Place, physical_name, place
@@ -94,15 +94,15 @@ class ModelEndpoint(pulumi.ComponentResource):
     def __init__(
         self, name: str, args: ModelEndpointArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        common = shared(args)
+        common = shared(args, ModelEndpointArgs)
         mode = choice("mode", args.get("mode") or EndpointMode.FOLLOW, EndpointMode)
         pinned = args.get("model_package_arn") or None
         if mode is EndpointMode.PINNED and pinned is None:
-            raise ValueError(
+            raise ArgumentError(
                 "mode is pinned and model_package_arn is missing: say which version to serve."
             )
         if mode is EndpointMode.FOLLOW and pinned is not None:
-            raise ValueError(
+            raise ArgumentError(
                 "model_package_arn is given and mode is follow, which chooses the version itself: "
                 "remove it, or set mode to pinned."
             )

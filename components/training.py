@@ -68,7 +68,7 @@ class TrainingPipeline(pulumi.ComponentResource):
     def __init__(
         self, name: str, args: TrainingPipelineArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        common = shared(args)
+        common = shared(args, TrainingPipelineArgs)
         parameters = args.get("parameters") or {}
         if isinstance(args["definition"], str):
             check(args["definition"], parameters, own=OWN_PARAMETERS)

@@ -25,6 +25,9 @@ RULES = {
     "components": Rule("components/*.py", frozenset({"pulumi", "pulumi_aws"})),
     "what runs in Lambda": Rule("components/runtime/**/*.py", frozenset({"boto3", "botocore"})),
     "pipelines": Rule("pipelines/*.py", frozenset({"boto3", "botocore", "sagemaker"})),
+    "the examples": Rule(
+        "examples/**/*.py", frozenset({"perennial_mlops", "pulumi", "pulumi_aws"})
+    ),
     "steps": Rule(
         "pipelines/steps/**/*.py",
         frozenset(
