@@ -8,6 +8,8 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+from components.runtime.ledger import Ledger
+
 
 @dataclass(frozen=True)
 class Names:
@@ -135,7 +137,10 @@ class Loop:
 
     def ledger(self, seen: set[str]) -> list[dict[str, Any]]:
         """The controllers' decisions that are not in ``seen`` (which is added to), oldest first."""
-        return self._new_documents("state/ledger/", seen)
+        entries = Ledger(self.s3, self.names.artifact_bucket, self.names.pipeline).read()
+        new = {text: entry for entry in entries if (text := json.dumps(entry)) not in seen}
+        seen.update(new)
+        return list(new.values())
 
     def drift_reports(self, seen: set[str]) -> list[dict[str, Any]]:
         """The monitor's reports that are not in ``seen`` (which is added to), oldest first."""
