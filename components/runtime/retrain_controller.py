@@ -583,7 +583,7 @@ class RetrainController:
                 "code_version": inputs.code_version
                 if inputs
                 else world.code and world.code.version,
-                "parameters": dict(inputs.parameters) if inputs else None,
+                "parameters": claim and dict(claim.identity.inputs.parameters),
                 "objects": data.objects,
                 "bytes": data.size,
                 "last_change": data.last_change and data.last_change.isoformat(),
