@@ -45,10 +45,14 @@ def end(aws: Aws, status: str = "Succeeded", reason: str = "") -> None:
     aws.sagemaker.end(status, [fail_step("Train", FailureReason=reason)] if reason else [])
 
 
-def registers(aws: Aws, version: int) -> list[dict[str, Any]]:
+def registers(version: int) -> list[dict[str, Any]]:
     arn = f"arn:aws:sagemaker:eu-west-1:123456789012:model-package/churn/{version}"
     return [
-        {"StepName": "Register", "StepStatus": "Succeeded", "Metadata": {"RegisterModel": {"Arn": arn}}}
+        {
+            "StepName": "Register",
+            "StepStatus": "Succeeded",
+            "Metadata": {"RegisterModel": {"Arn": arn}},
+        }
     ]
 
 
@@ -182,6 +186,18 @@ def test_2_the_same_inputs_are_never_run_again_however_long_ago_it_was(
     aws.publish("c1")
     assert set(sweeps(aws)) == {Kind.NOTHING}
     assert "run1: Succeeded" in aws.reasons[-1]
+
+
+def test_2_a_run_that_has_ended_is_not_put_on_record_as_started_by_a_controller_that_is_late(
+    aws: Aws,
+) -> None:
+    aws.ready().wake()
+    (started,) = aws.controller()._read_state().state.runs
+    aws.sagemaker.end()
+    aws.wake()
+    aws.controller()._put_on_record(started)
+    (run,) = aws.controller()._past(started.identity.inputs)
+    assert run.status == "Succeeded"
 
 
 def test_2_other_parameters_are_another_run(aws: Aws) -> None:
@@ -421,7 +437,7 @@ def test_5_new_data_and_an_alarm_are_one_run_and_the_episode_is_judged_by_its_mo
     aws.clock.forward(minutes=2)
     assert aws.wake() is Kind.START
     assert "drift: alarm churn-drift" in aws.reasons[-1]
-    aws.sagemaker.end(steps=registers(aws, 2))
+    aws.sagemaker.end(steps=registers(2))
     assert aws.wake() is Kind.WAIT
     assert aws.ledger[-1]["rule"] == "cool-down"
     goes_live(aws, 2)
@@ -615,7 +631,9 @@ def test_7_what_sagemaker_refuses_to_start_is_not_tried_for_ever(
     assert aws.wake() is Kind.START
 
 
-@pytest.mark.parametrize("code", ["AccessDeniedException", "ThrottlingException", "InternalFailure"])
+@pytest.mark.parametrize(
+    "code", ["AccessDeniedException", "ThrottlingException", "InternalFailure"]
+)
 def test_7_a_start_that_aws_cannot_do_now_is_done_once_it_can(
     aws: Aws, monkeypatch: pytest.MonkeyPatch, code: str
 ) -> None:
@@ -624,7 +642,9 @@ def test_7_a_start_that_aws_cannot_do_now_is_done_once_it_can(
 
     with monkeypatch.context() as patch:
         patch.setattr(aws.sagemaker, "start_pipeline_execution", refused)
-        with pytest.raises(Exception, match=code):  # the message comes again, and at last to the DLQ
+        with pytest.raises(
+            Exception, match=code
+        ):  # the message comes again, and at last to the DLQ
             aws.ready().wake()
     aws.clock.forward(minutes=15)
     assert aws.wake() is Kind.COMPLETE
@@ -666,18 +686,19 @@ def test_8_nothing_is_started_sent_or_told_that_is_not_in_the_ledger(
 ) -> None:
     """Each effect finds its decision already there."""
     seen = []
-    effects = [
-        (aws.sagemaker, "start_pipeline_execution"),
-        (aws.sqs, "send_message"),
-        (aws.cloudwatch, "put_metric_data"),
-    ]
-    for client, name in effects:
 
-        def effect(*, _call: Any = getattr(client, name), _name: str = name, **request: Any) -> Any:
-            seen.append((_name, aws.ledger[-1]["decision"]))
-            return _call(**request)
+    def watched(client: Any, name: str) -> None:
+        call = getattr(client, name)
+
+        def effect(**request: Any) -> Any:
+            seen.append((name, aws.ledger[-1]["decision"]))
+            return call(**request)
 
         monkeypatch.setattr(client, name, effect)
+
+    watched(aws.sagemaker, "start_pipeline_execution")
+    watched(aws.sqs, "send_message")
+    watched(aws.cloudwatch, "put_metric_data")
     aws.publish()
     aws.upload()
     aws.wake()
