@@ -17,6 +17,7 @@ from laptop.resources.provider import output_properties
 from laptop.resources.shape import Properties
 
 PROJECT, STACK = "perennial", "bench"
+CONFIG = {"aws:region": "eu-west-1"}
 
 Key: TypeAlias = tuple[str, str]
 """A resource, by type and name."""
@@ -40,8 +41,7 @@ class Declaration(NamedTuple):
 def record(program: Callable[[], object]) -> list[Declaration]:
     """Run ``program`` and write down what it declares, each after what it refers to."""
     recorder = _Recorder()
-    config = {"aws:region": "eu-west-1"}
-    run(program, recorder, project=PROJECT, stack=STACK, config=config, preview=False)
+    run(program, recorder, project=PROJECT, stack=STACK, config=CONFIG, preview=False)
     return recorder.declarations
 
 
@@ -92,5 +92,5 @@ def _written(value: Any) -> Any:
     if isinstance(value, pulumi.FileAsset):
         return {"path": str(value.path)}
     if isinstance(value, pulumi.AssetArchive):
-        return {"paths": {name: str(each.path) for name, each in value.assets.items()}}
+        return {"paths": {name: _written(each)["path"] for name, each in value.assets.items()}}
     return value

@@ -7,7 +7,7 @@ from pulumi_aws import s3
 
 from ._args import Shared
 from ._iam import document
-from ._outputs import text
+from ._outputs import Text
 
 ABANDONED_UPLOAD_DAYS = 7
 
@@ -74,7 +74,7 @@ def bucket(
                     "Effect": "Deny",
                     "Principal": "*",
                     "Action": "s3:*",
-                    "Resource": [made.arn, text(made.arn, "/*")],
+                    "Resource": [made.arn, Text(made.arn, "/*")],
                     "Condition": {"Bool": {"aws:SecureTransport": "false"}},
                 }
             ]

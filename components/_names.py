@@ -2,11 +2,12 @@
 
 import re
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import pulumi
 import pulumi_aws as aws
 
-from ._outputs import text
+from ._outputs import Text, TextInput
 
 NAME_LIMIT = 63
 """Longest name of a SageMaker pipeline, model package group or endpoint (API reference,
@@ -44,23 +45,30 @@ class Place:
     region: pulumi.Output[str]
     account: pulumi.Output[str]
 
-    def arn(self, service: str, *resource: pulumi.Input[str]) -> pulumi.Output[str]:
+    def arn(self, service: str, *resource: TextInput) -> Text:
         """``arn:<partition>:<service>:<region>:<account>:<resource>``; its parts are joined."""
-        return text(
-            *("arn:", self.partition, ":", service, ":", self.region, ":", self.account, ":"),
+        return Text(
+            *("arn:", self.partition, f":{service}:", self.region, ":", self.account, ":"),
             *resource,
         )
 
-    def bucket(self, name: pulumi.Input[str], *key: pulumi.Input[str]) -> pulumi.Output[str]:
+    def bucket(self, name: pulumi.Input[str], *key: TextInput) -> Text:
         """ARN of a bucket, or of the objects in it that match ``key``, whose parts are joined."""
-        return text("arn:", self.partition, ":s3:::", name, *(("/", *key) if key else ()))
+        return Text("arn:", self.partition, ":s3:::", name, *(("/", *key) if key else ()))
+
+
+_places: WeakKeyDictionary[pulumi.Resource, Place] = WeakKeyDictionary()
 
 
 def place(parent: pulumi.Resource) -> Place:
-    """Ask the AWS provider of ``parent`` where it works."""
-    opts = pulumi.InvokeOutputOptions(parent=parent)
-    return Place(
-        partition=aws.get_partition_output(opts=opts).partition,
-        region=aws.get_region_output(opts=opts).region,
-        account=aws.get_caller_identity_output(opts=opts).account_id,
-    )
+    """Where the AWS provider of ``parent`` works; a provider is asked only once in a program."""
+    provider = parent.get_provider("aws:index/getRegion:getRegion")
+    owner = provider or pulumi.runtime.get_root_resource() or parent
+    if owner not in _places:
+        opts = pulumi.InvokeOutputOptions(provider=provider)
+        _places[owner] = Place(
+            partition=aws.get_partition_output(opts=opts).partition,
+            region=aws.get_region_output(opts=opts).region,
+            account=aws.get_caller_identity_output(opts=opts).account_id,
+        )
+    return _places[owner]

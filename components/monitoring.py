@@ -10,7 +10,7 @@ from ._args import NetworkArgs, given, number, shared, whole
 from ._function import function
 from ._iam import allow
 from ._names import physical_name, place
-from ._outputs import text
+from ._outputs import Text
 from ._wakeups import pace, wake, wakeup_queue
 
 NAMESPACE = "Perennial"
@@ -121,7 +121,7 @@ class DriftMonitor(pulumi.ComponentResource):
         here = place(self)
         bucket, endpoint = args["artifact_bucket_name"], args["endpoint_name"]
         group = args["model_package_group_name"]
-        capture = text("capture/", endpoint, "/")
+        capture = Text("capture/", endpoint, "/")
 
         wakeups = wakeup_queue(
             f"{name}-monitor",

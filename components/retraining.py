@@ -9,7 +9,7 @@ from ._args import NetworkArgs, given, shared, whole
 from ._function import function
 from ._iam import allow
 from ._names import physical_name, place
-from ._outputs import json_text, lift, text
+from ._outputs import Text, json_text, lift
 from ._wakeups import pace, wake, wakeup_queue
 
 DATA_PREFIX = "data/"
@@ -91,9 +91,10 @@ class RetrainingTriggers(pulumi.ComponentResource):
         pipeline = here.arn("sagemaker", "pipeline/", args["pipeline_name"])
         watched = bool(args.get("alarm_names"))
         alarms = args.get("alarm_names") or []
-        alarm_arns: pulumi.Output[Sequence[pulumi.Input[str]]] = lift(
-            (here.arn("cloudwatch", "alarm"), alarms)
-        ).apply(lambda found: [f"{found[0]}:{each}" for each in found[1]])
+        alarm_arns = lift(
+            (here.arn("cloudwatch", "alarm"), alarms),
+            lambda found: [f"{found[0]}:{each}" for each in found[1]],
+        )
 
         wakeups = wakeup_queue(
             f"{name}-retrain",
@@ -176,7 +177,7 @@ class RetrainingTriggers(pulumi.ComponentResource):
                         "sagemaker:ListPipelineExecutionSteps",
                         "sagemaker:StartPipelineExecution",
                     ],
-                    [pipeline, text(pipeline, "/execution/*")],
+                    [pipeline, Text(pipeline, "/execution/*")],
                 ),
                 # SageMaker names the jobs of pipelines so; the name does not hold the pipeline's.
                 allow(

@@ -13,7 +13,7 @@ from ._args import NetworkArgs, Shared, choice, given, shared, whole
 from ._function import function
 from ._iam import Repository, allow, encrypt_volumes, join_network, pull_from, repository, role
 from ._names import NAME_LIMIT, Place, physical_name, place
-from ._outputs import json_text, text
+from ._outputs import Text, json_text, lift
 from ._wakeups import Pace, pace, wake, wakeup_queue
 
 INSTANCE_TYPE = "ml.m5.large"
@@ -245,7 +245,7 @@ def _pin(
         data_capture_config={
             "enable_capture": True,
             "initial_sampling_percentage": plan.capture_percent,
-            "destination_s3_uri": text("s3://", plan.bucket, "/capture"),
+            "destination_s3_uri": lift(Text("s3://", plan.bucket, "/capture")),
             "kms_key_id": key,
             "capture_options": [{"capture_mode": "Input"}, {"capture_mode": "Output"}],
             "capture_content_type_header": {

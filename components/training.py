@@ -80,6 +80,7 @@ class TrainingPipeline(pulumi.ComponentResource):
         here = place(self)
         data, artifacts = args["data_bucket_name"], args["artifact_bucket_name"]
         group = args["model_package_group_name"]
+        network = common.network or {"subnet_ids": [], "security_group_ids": []}
         group_arns = [
             here.arn("sagemaker", "model-package-group/", group),
             here.arn("sagemaker", "model-package/", group, "/*"),
@@ -221,14 +222,13 @@ class TrainingPipeline(pulumi.ComponentResource):
                         "ModelPackageGroupName": group,
                         "RoleArn": training.arn,
                     },
-                    "subnets": common.network["subnet_ids"] if common.network else [],
-                    "security_groups": common.network["security_group_ids"]
-                    if common.network
-                    else [],
+                    "subnets": network["subnet_ids"],
+                    "security_groups": network["security_group_ids"],
                     "kms_key_arn": common.kms_key_arn,
                     "isolate_training": bool(args.get("isolate_training")),
-                }
-            ).apply(lambda found: bind(**found)),
+                },
+                lambda found: bind(**found),
+            ),
             role_arn=runner.arn,
             tags=common.tags,
             opts=pulumi.ResourceOptions(
