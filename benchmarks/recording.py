@@ -27,13 +27,13 @@ REFERENCE = re.compile(r"\$\{([^|{}]+)\|([^|{}]*)\|([^|{}]+)\}")
 
 
 class Declaration(NamedTuple):
-    """One resource that is no component. Assets are what they hold: a path, or paths by name."""
+    """One resource that is no component. An asset is its path, an archive its paths by name."""
 
     type: str
     name: str
     inputs: dict[str, Any]
-    depends_on: list[Key]
-    """What it waits for without using an output of it."""
+    depends_on: list[list[str]]
+    """Types and names of what it waits for without using an output of it."""
     protect: bool
     retain_on_delete: bool
 
@@ -71,7 +71,7 @@ class _Recorder:
                 type=type_,
                 name=name,
                 inputs={key: _written(value) for key, value in registration.inputs.items()},
-                depends_on=sorted(_key(urn) for urn in registration.dependencies - used),
+                depends_on=sorted(list(_key(urn)) for urn in registration.dependencies - used),
                 protect=registration.protect,
                 retain_on_delete=registration.retain_on_delete,
             )
