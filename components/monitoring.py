@@ -154,6 +154,7 @@ class DriftMonitor(pulumi.ComponentResource):
                     [
                         here.bucket(bucket, capture, "*"),
                         here.bucket(bucket, "runs/*"),
+                        here.bucket(bucket, "state/ledger/*"),
                         here.bucket(bucket, "state/monitor.json"),
                     ],
                 ),

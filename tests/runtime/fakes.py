@@ -97,7 +97,11 @@ class S3:
         current = self._current(Bucket, Key)
         if current is None:
             raise refusal("NoSuchKey")
-        return {"Body": io.BytesIO(current.body), "ETag": current.etag}
+        return {
+            "Body": io.BytesIO(current.body),
+            "ETag": current.etag,
+            "LastModified": current.modified.replace(microsecond=0),  # as S3 tells it
+        }
 
     def head_object(self, *, Bucket: str, Key: str, VersionId: str, ChecksumMode: str) -> Any:
         assert ChecksumMode == "ENABLED"
@@ -240,6 +244,7 @@ class Executions:
                 "PipelineExecutionDisplayName": request["PipelineExecutionDisplayName"],
                 "PipelineExecutionStatus": "Executing",
                 "StartTime": self.clock.now,
+                "CreationTime": self.clock.now,
                 "LastModifiedTime": self.clock.now,
                 "parameters": {p["Name"]: p["Value"] for p in request["PipelineParameters"]},
             }
