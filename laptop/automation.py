@@ -1,8 +1,8 @@
 """The genuine Pulumi engine, driven through Pulumi's Automation API, with our provider attached.
 
-It takes the place of ``laptop.engine``. No language host is needed: the program runs in this
-process, and the engine calls back for it. Nothing of the user's own Pulumi settings is read or
-written: each folder has its own backend, its own home, and the state of its stacks.
+It takes the place of ``laptop.engine``. The program runs in this process. Nothing of the user's own
+Pulumi settings is read or written: each folder has its own backend, its own home, and the state of
+its stacks.
 """
 
 import json
@@ -12,35 +12,32 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-import warnings
-from collections.abc import Callable, Collection, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import boto3
 import yaml
 from pulumi import automation as auto
+from pulumi.automation._stack import ImportResource
 from pulumi.automation.errors import create_command_error
-from pulumi.automation.events import OpType, ResOutputsEvent, ResourcePreEvent
+from pulumi.automation.events import OpType, ResourcePreEvent, ResOutputsEvent
 from semver import VersionInfo
 
 from . import pulumi_cli
 from .engine import Action, OnChange, UpResult
 from .errors import LaptopError
-from .program import Program, execute, failed
+from .language_host import LanguageHost
+from .program import Program, failed
 from .server import REPOSITORY
 
 PASSPHRASE = "laptop"  # noqa: S105  the account is one of loopback; no secret of anybody is in it
 """What the secrets in the state are encrypted with, unless PULUMI_CONFIG_PASSPHRASE is set."""
 
 STOP_SECONDS = 20.0
-"""How long an engine that was asked to stop may take to finish the steps that are under way."""
-
-_RUNPY = threading.Lock()  # it puts the program in the place of the only `__main__`
+"""How long a process that was asked to stop may take to finish what it has under way."""
 
 _ACTIONS = {
     OpType.CREATE: Action.CREATE,
@@ -77,36 +74,38 @@ class Provider:
     def __enter__(self) -> Self:
         theirs = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         with tempfile.TemporaryFile("w+") as log:
-            self._process = subprocess.Popen(  # noqa: S603  our own module under our interpreter
+            self._process = subprocess.Popen(
                 [sys.executable, "-m", "laptop.provider"],
                 cwd=REPOSITORY,
                 env=theirs | self._environment,
-                stdin=subprocess.PIPE,  # closed by the kernel however we end, which ends it too
+                stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
                 start_new_session=True,  # Ctrl-C reaches us, who decide when to stop
             )
-            line = self._process.stdout.readline() if self._process.stdout else ""
-            if not line.strip().isdigit():
+            try:
+                line = self._process.stdout.readline() if self._process.stdout else ""
+                if not line.strip().isdigit():
+                    log.seek(0)
+                    raise LaptopError(f"The provider did not start: {log.read()[-1000:].strip()}")
+            except BaseException:
                 self.stop()
-                log.seek(0)
-                raise LaptopError(f"The provider did not start: {log.read()[-1000:].strip()}")
+                raise
         self.port = int(line)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def stop(self) -> None:
         """End the process; harmless when it has ended."""
-        with self._process:  # closes its pipes and waits
-            self._process.terminate()
+        with self._process as process:  # closes its pipes and waits
+            process.terminate()
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
 
 
 class PulumiEngine:
@@ -144,7 +143,7 @@ class PulumiEngine:
             self._work = folder / "work" / self._project / self._name
             for path in (self._work, folder / "state"):
                 path.mkdir(parents=True, exist_ok=True)
-            self._declare_project({})
+            self._declare({})
             workspace = auto.LocalWorkspace(
                 work_dir=str(self._work),
                 pulumi_home=str(folder / "home"),
@@ -155,12 +154,7 @@ class PulumiEngine:
             self._cleanup = cleanup.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._cleanup.close()
 
     @property
@@ -184,10 +178,8 @@ class PulumiEngine:
         Raises LaptopError with one sentence about what is wrong; what exists stays in the state.
         """
         self.preview(program, config, secret_keys=secret_keys)
-        with self._operation() as operation:
-            done = self._stack.up(
-                program=operation.wrapped(program), on_event=operation.on_event, **_QUIET
-            )
+        with self._operation(program) as operation:
+            done = self._stack.up(on_event=operation.on_event, **_QUIET)
         operation.result.outputs = {key: each.value for key, each in done.outputs.items()}
         return operation.result
 
@@ -198,11 +190,9 @@ class PulumiEngine:
 
         Raises LaptopError as ``up`` does.
         """
-        self._declare(program, config, secret_keys)
-        with self._operation(reported=False) as operation:
-            self._stack.preview(
-                program=operation.wrapped(program), on_event=operation.on_event, **_QUIET
-            )
+        self._configure(program, config, secret_keys)
+        with self._operation(program, reported=False) as operation:
+            self._stack.preview(on_event=operation.on_event, **_QUIET)
         return operation.result
 
     def refresh(self) -> UpResult:
@@ -210,7 +200,6 @@ class PulumiEngine:
 
         Raises LaptopError with one sentence about what could not be read.
         """
-        self._declare_project({})
         with self._operation(reported=False) as operation:
             self._stack.refresh(on_event=operation.on_event, **_QUIET)
         return operation.result
@@ -221,21 +210,22 @@ class PulumiEngine:
         Raises LaptopError if a resource is protected, and if one could not be deleted: that one
         stays in the state, and what it depends on.
         """
-        self._declare_project({})
         with self._operation() as operation:
             self._stack.destroy(on_event=operation.on_event, continue_on_error=True, **_QUIET)
 
-    def adopt(self, type_: str, name: str, id_: str, *, parent: str = "") -> None:
+    def adopt(
+        self, type_: str, name: str, id_: str, config: Mapping[str, str], *, parent: str = ""
+    ) -> None:
         """Take an existing resource into the state (`pulumi import`), unprotected.
 
         ``parent`` is the URN of its component, if it has one, which must be in the state. Raises
         LaptopError with one sentence if AWS has no such resource.
         """
-        self._declare_project({})
-        resource: auto.ImportResource = {"type": type_, "name": name, "id": id_}
+        self._configure(_nothing, config, ())
+        resource: ImportResource = {"type": type_, "name": name, "id": id_}
         if parent:
             resource["parent"] = "parent"
-        with self._operation():
+        with self._operation(_nothing):
             self._stack.import_resources(
                 resources=[resource],
                 name_table={"parent": parent} if parent else None,
@@ -258,24 +248,34 @@ class PulumiEngine:
         with self._operation():
             self._stack.cancel()
 
-    def _operation(self, *, reported: bool = True) -> "_Operation":
-        return _Operation(self.command, self._on_change if reported else lambda *_: None)
+    @contextmanager
+    def _operation(
+        self, program: Program | None = None, *, reported: bool = True
+    ) -> Iterator["_Operation"]:
+        """Gathers what the operation inside does; its failure is one sentence."""
+        operation = _Operation(self._on_change if reported else lambda *_: None)
+        host = None
+        try:
+            if program is None:
+                self._declare({})
+                yield operation
+            else:
+                with LanguageHost(program) as host:
+                    runtime = {"name": "client", "options": {"address": host.address}}
+                    self._declare({**_project_of(program), "runtime": runtime})
+                    yield operation
+        except auto.CommandError as error:
+            raise operation.reason(error, host.failure if host else None) from error
 
-    def _declare(
+    def _configure(
         self, program: Program, config: Mapping[str, str], secret_keys: Collection[str]
     ) -> None:
-        """Write the project's file and the stack's, which keeps its salt."""
-        project: dict[str, Any] = {}
-        if isinstance(program, Path):
-            beside = program.parent / "Pulumi.yaml"
-            project = yaml.safe_load(beside.read_text()) if beside.exists() else {}
-            project["main"] = str(program.parent)
-        self._declare_project(project)
+        """Write the stack's file, whose salt stays."""
         path = self._work / f"Pulumi.{self._name}.yaml"
         settings = (yaml.safe_load(path.read_text()) if path.exists() else None) or {}
         lists = {
             f"{self._project}:{key}"
-            for key, each in project.get("config", {}).items()
+            for key, each in _project_of(program).get("config", {}).items()
             if isinstance(each, dict) and each.get("type") in ("array", "object")
         }
         settings["config"] = {
@@ -289,15 +289,20 @@ class PulumiEngine:
             with self._operation():
                 self._stack.set_all_config(secrets)
 
-    def _declare_project(self, project: Mapping[str, Any]) -> None:
-        # Without the program's own file nothing is said about settings: a stack whose settings have
-        # become wrong can still be refreshed and destroyed.
-        document = {**project, "name": self._project, "runtime": "python"}
+    def _declare(self, project: Mapping[str, Any]) -> None:
+        """Write the project's file.
+
+        Without that of a program nothing is said about settings: a stack whose settings have become
+        wrong can still be refreshed and destroyed.
+        """
+        document = {"runtime": "python", **project, "name": self._project}
         (self._work / "Pulumi.yaml").write_text(yaml.safe_dump(document))
 
     def _environment(self, folder: Path) -> dict[str, str]:
         return {
-            "PULUMI_BACKEND_URL": f"file://{folder / 'state'}",
+            # Without the files of metadata beside the state: they are not replaced in one step, and
+            # an engine that is killed while it writes one leaves a state that cannot be read.
+            "PULUMI_BACKEND_URL": f"file://{folder / 'state'}?metadata=skip",
             "PULUMI_CONFIG_PASSPHRASE": os.environ.get("PULUMI_CONFIG_PASSPHRASE", PASSPHRASE),
             "PULUMI_DEBUG_PROVIDERS": f"aws:{self._provider.port}",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
@@ -347,6 +352,11 @@ class Command(auto.PulumiCommand):
             raise
         code, self.process = self.process.returncode, None
         result = auto.CommandResult(out, said, code)
+        if code < 0:
+            raise LaptopError(
+                f"The engine was ended by {signal.Signals(-code).name}: what it had under way is "
+                "in doubt, and the stack stays locked until `cancel` is called."
+            )
         if code:
             raise create_command_error(result)
         return result
@@ -365,44 +375,24 @@ class Command(auto.PulumiCommand):
 
 
 class _Operation:
-    """One operation of the engine: gathers what it did and, if it failed, the first reason."""
+    """What one operation of the engine did, from the events that it sends."""
 
-    def __init__(self, command: Command, on_change: OnChange) -> None:
+    def __init__(self, on_change: OnChange) -> None:
         self._on_change = on_change
         self._begun: dict[tuple[str, OpType], float] = {}
-        self._reasons: list[LaptopError] = []
+        self._errors: list[tuple[str, str]] = []  # of which resource, if of one; and what
         self.result = UpResult()
 
-    def __enter__(self) -> Self:
-        self._warnings = warnings.catch_warnings()
-        self._warnings.__enter__()
-        # Deprecations inside Pulumi's SDK, and coroutines dropped by a run that failed.
-        warnings.filterwarnings("ignore", module=r"pulumi")
-        warnings.filterwarnings("ignore", message="coroutine .* was never awaited")
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._warnings.__exit__(kind, error, trace)
-        if isinstance(error, auto.CommandError):
-            raise (self._reasons or [LaptopError(_said(error))])[0] from error
-
-    def wrapped(self, program: Program) -> Callable[[], None]:
-        """The program, whose own mistake is the reason if it raises."""
-
-        def run() -> None:
-            try:
-                with _RUNPY:
-                    execute(program)
-            except Exception as error:
-                self._reasons.append(failed(error))
-                raise
-
-        return run
+    def reason(self, error: auto.CommandError, raised: Exception | None) -> LaptopError:
+        """Why it failed: a resource comes first, for whatever waited for it fails too."""
+        for title, message in self._errors:
+            if title:
+                return LaptopError(f"{title}: {message}")
+        if raised:
+            return failed(raised)
+        for _, message in self._errors:
+            return LaptopError(message)
+        return LaptopError(_said(error))
 
     def on_event(self, event: auto.EngineEvent) -> None:
         """Called by the Automation API, from a thread of its own."""
@@ -411,7 +401,11 @@ class _Operation:
         elif event.res_outputs_event:
             self._end(event.res_outputs_event)
         elif event.diagnostic_event and event.diagnostic_event.severity == "error":
-            self._reasons.append(_reason(event.diagnostic_event))
+            urn, message = event.diagnostic_event.urn, event.diagnostic_event.message
+            title = _title(urn) if urn else ""
+            self._errors.append(
+                ("" if title.startswith("pulumi:") else title, " ".join(message.split()))
+            )
 
     def _begin(self, event: ResourcePreEvent) -> None:
         step = event.metadata
@@ -435,9 +429,23 @@ class _Operation:
         }
         if step.op is not OpType.DELETE_REPLACED:
             lists[action].append(title)
-        took = time.perf_counter() - self._begun.pop((step.urn, step.op))
+        now = time.perf_counter()
+        took = now - self._begun.pop((step.urn, step.op), now)  # a refresh ends as another step
         kind, _, name = title.partition(" ")
         self._on_change(action, kind, name, took)
+
+
+def _nothing() -> None:
+    """What is run where the engine asks for a program and does not need one."""
+
+
+def _project_of(program: Program) -> dict[str, Any]:
+    """The project's file beside a program that is a file, which says what its settings are."""
+    if not isinstance(program, Path):
+        return {}
+    beside = program.parent / "Pulumi.yaml"
+    project: dict[str, Any] = yaml.safe_load(beside.read_text()) if beside.exists() else {}
+    return {**project, "main": str(program.parent)}
 
 
 def _title(urn: str) -> str:
@@ -446,17 +454,10 @@ def _title(urn: str) -> str:
     return f"{types.rpartition('$')[2]} {name}"
 
 
-def _reason(event: Any) -> LaptopError:
-    """The sentence of an error that the engine reports."""
-    message = " ".join(event.message.split())
-    return LaptopError(f"{_title(event.urn)}: {message}" if event.urn else message)
-
-
 def _said(error: auto.CommandError) -> str:
     """The sentence of a command that failed without an event that says why."""
-    text = str(error)
-    _, found, said = text.rpartition("error: ")
-    return " ".join((said if found else text).split())
+    lines = [line for line in str(error).splitlines() if "error: " in line]
+    return lines[0].rpartition("error: ")[2] if lines else " ".join(str(error).split())
 
 
 def _parsed(text: str) -> Any:

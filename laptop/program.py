@@ -10,7 +10,8 @@ import logging
 import runpy
 import threading
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -29,6 +30,9 @@ Program = Path | Callable[[], object]
 
 _log = logging.getLogger(__name__)
 _STACK_TYPE = "pulumi:pulumi:Stack"
+_ONE_PROGRAM = threading.Lock()
+_REGISTRATIONS = 256
+"""How many registrations may wait for the engine at a time."""
 
 
 @dataclass(frozen=True)
@@ -82,34 +86,18 @@ def run(
     fails stops the run with its error; otherwise the program's own exception is raised.
     """
     monitor = _Monitor(registrar, project, stack)
-
-    def evaluate() -> None:
-        settings.configure(
-            settings.Settings(
-                project=project,
-                stack=stack,
-                monitor=monitor,
-                engine=_Log(),
-                dry_run=preview,
-                organization="laptop",
-            )
-        )
-        pulumi.runtime.set_all_config(dict(config), secret_keys=[])
-        loop = asyncio.new_event_loop()
-        # An error is raised once, below; asyncio would log every future that shares it.
-        loop.set_exception_handler(lambda *_: None)
-        try:
-            loop.run_until_complete(run_in_stack(lambda: execute(program)))
-        finally:
-            monitor.stop()
-            _close(loop)
-
     try:
-        with warnings.catch_warnings():
-            # Deprecations inside Pulumi's SDK, and coroutines dropped by a run that failed.
-            warnings.filterwarnings("ignore", module=r"pulumi")
-            warnings.filterwarnings("ignore", message="coroutine .* was never awaited")
-            contextvars.Context().run(evaluate)
+        evaluate(
+            program,
+            config,
+            project=project,
+            stack=stack,
+            monitor=monitor,
+            engine=_Log(),
+            dry_run=preview,
+            organization="laptop",
+            finish=monitor.stop,
+        )
     except Exception as error:
         # Whatever waited for a failed resource fails too; the first failure is the cause.
         cause = monitor.failure or error
@@ -117,6 +105,42 @@ def run(
             raise cause from cause.__cause__
         raise failed(cause) from cause
     return monitor.outputs
+
+
+def evaluate(
+    program: Program,
+    config: Mapping[str, str],
+    *,
+    secret_keys: Sequence[str] = (),
+    finish: Callable[[], None] = lambda: None,
+    **options: Any,
+) -> None:
+    """Run ``program`` until all that it registered has landed; raises whatever it raises.
+
+    ``options`` are those of ``pulumi.runtime.settings.Settings``. ``finish`` is called when the
+    program has ended, however it did, before what it left is cleared away. One program at a time:
+    it takes the place of this process's only ``__main__``.
+    """
+
+    def run_in_own_loop() -> None:
+        settings.configure(settings.Settings(**options))
+        pulumi.runtime.set_all_config(dict(config), secret_keys=list(secret_keys))
+        loop = asyncio.new_event_loop()
+        # A registration holds a thread until the engine answers.
+        loop.set_default_executor(ThreadPoolExecutor(_REGISTRATIONS))
+        # An error is raised once, below; asyncio would log every future that shares it.
+        loop.set_exception_handler(lambda *_: None)
+        try:
+            loop.run_until_complete(run_in_stack(lambda: execute(program)))
+        finally:
+            finish()
+            _close(loop)
+
+    with _ONE_PROGRAM, warnings.catch_warnings():
+        # Deprecations inside Pulumi's SDK, and coroutines dropped by a run that failed.
+        warnings.filterwarnings("ignore", module=r"pulumi")
+        warnings.filterwarnings("ignore", message="coroutine .* was never awaited")
+        contextvars.Context().run(run_in_own_loop)
 
 
 def failed(cause: BaseException) -> LaptopError:

@@ -16,7 +16,7 @@ from pathlib import Path
 from .errors import LaptopError
 
 FOLDER = Path(__file__).parent / "pulumi-engine"
-"""Our Go module: it pins what is built; each of its subfolders is a tool that is built beside it."""
+"""Our Go module: it pins what is built. Each of its subfolders is a tool that is built as well."""
 
 MODULE = "github.com/pulumi/pulumi/pkg/v3"
 
@@ -122,8 +122,10 @@ def _build(packages: Sequence[str]) -> None:
     with tempfile.TemporaryDirectory(prefix=".building-", dir=_cache()) as aside:
         version = f"-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version={PINNED}"
         built = subprocess.run(  # noqa: S603  Go, on modules whose checksums are ours
-            [go, "build", "-mod=readonly", "-ldflags", f"-s -w {version}", "-o", f"{aside}/"]
-            + list(packages),
+            [
+                *(go, "build", "-mod=readonly", "-ldflags", f"-s -w {version}"),
+                *("-o", f"{aside}/", *packages),
+            ],
             cwd=FOLDER,
             env=os.environ | {"GOWORK": "off"},  # a go.work further up has no say
         )

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from laptop.demo import data, main
+from laptop.demo.engines import ENGINES
 from laptop.demo.meter import Meter
 from laptop.demo.report import write
-from laptop.demo.scenario import FILES, Facts, Scenario
+from laptop.demo.scenario import FILES, Facts
 from laptop.demo.story import Story
 from laptop.server import LaptopAWS
 
@@ -22,15 +23,17 @@ pytestmark = [pytest.mark.loop, pytest.mark.timeout(600)]
 LAPTOP_BYTES = 2.5e9
 
 
-@pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Facts, Story, int]]:
-    """The scenario, played once."""
+@pytest.fixture(scope="module", params=ENGINES)
+def told(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Facts, Story, int]]:
+    """The scenario, played once under each engine."""
     story = Story()
     with Meter() as meter, LaptopAWS(port=0) as aws:
         port = int(aws.endpoint_url.rpartition(":")[2])
-        facts = Scenario(
-            aws.session(), data.arrests(), story, tmp_path_factory.mktemp("demo")
-        ).play()
+        facts = main.play(
+            aws.session(), request.param, data.arrests(), story, tmp_path_factory.mktemp("demo")
+        )
     main.check_nothing_runs(port)
     assert meter.peak < LAPTOP_BYTES
     yield facts, story, meter.peak

@@ -7,6 +7,7 @@ import time
 import warnings
 from pathlib import Path
 
+import boto3
 import psutil
 from rich.console import Console
 from rich.table import Table
@@ -14,9 +15,11 @@ from rich.table import Table
 from ..errors import LaptopError
 from ..server import LaptopAWS
 from . import data as datasets
+from .data import DataSet
+from .engines import ENGINES, opened
 from .meter import Meter, descendants
 from .report import write
-from .scenario import Facts, Scenario
+from .scenario import PROJECT, STACK, Facts, Scenario
 from .story import Story
 from .view import View
 
@@ -25,7 +28,13 @@ TARGET_BYTES = 2.5e9
 
 
 def run(
-    *, data: Path | None, target: str | None, protected: str | None, port: int, report: Path
+    *,
+    data: Path | None,
+    target: str | None,
+    protected: str | None,
+    port: int,
+    report: Path,
+    engine: str,
 ) -> int:
     """Run the demo; returns 0 when everything was seen. The last line printed is the report's path.
 
@@ -37,6 +46,8 @@ def run(
             "TARGET and PROTECTED name columns of your own file: give DATA=file.csv too."
         )
     table = datasets.from_csv(data, target, protected) if data else datasets.arrests()
+    if engine not in ENGINES:
+        raise LaptopError(f"ENGINE is {engine!r}, and it must be {' or '.join(ENGINES)}.")
     story = Story()
     stop_on_interrupt(story)
     started = time.monotonic()
@@ -46,12 +57,18 @@ def run(
             with LaptopAWS(port=port) as aws:
                 story.tell("you", f"an empty AWS account at {aws.endpoint_url}, IAM enforced")
                 number = int(aws.endpoint_url.rpartition(":")[2])
-                facts = Scenario(aws.session(), table, story, Path(workdir)).play()
+                facts = play(aws.session(), engine, table, story, Path(workdir))
         check_nothing_runs(number)
     path = write(report, table, facts, story)
     console.print(summary(facts, time.monotonic() - started, meter.peak))
     console.print(str(path), soft_wrap=True, highlight=False)
     return 0
+
+
+def play(session: boto3.Session, engine: str, data: DataSet, story: Story, workdir: Path) -> Facts:
+    """The scenario, provisioned by the engine of this name."""
+    with opened(engine, session, project=PROJECT, stack=STACK, on_change=story.changed) as deployer:
+        return Scenario(session, deployer, data, story, workdir).play()
 
 
 def stop_on_interrupt(story: Story) -> None:

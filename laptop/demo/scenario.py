@@ -14,17 +14,19 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from ..engine import Engine, load_config
 from ..errors import LaptopError
 from ..inventory import inventory
+from ..project import load_config
 from . import data as datasets
 from .data import DataSet
+from .engines import Deployer
 from .loop import Loop, Names
 from .story import Story
 from .traffic import Traffic
 from .watcher import ENDED, Watcher
 
 ROOT = Path(__file__).parents[2]
+PROJECT = "perennial"
 STACK = "laptop"
 FILES = 4
 """How many files the first burst has."""
@@ -60,12 +62,19 @@ class Facts:
 class Scenario:
     """One telling of the story, in one laptop AWS."""
 
-    def __init__(self, session: boto3.Session, data: DataSet, story: Story, workdir: Path) -> None:
+    def __init__(
+        self,
+        session: boto3.Session,
+        engine: Deployer,
+        data: DataSet,
+        story: Story,
+        workdir: Path,
+    ) -> None:
         self._session = session
+        self._engine = engine
         self._data = data
         self._story = story
         self._workdir = workdir
-        self._engine = Engine(session, project="perennial", stack=STACK, on_change=self._changed)
         self.facts = Facts()
 
     def play(self) -> Facts:
@@ -255,9 +264,6 @@ class Scenario:
             "perennial:target-column": self._data.target,
             "perennial:protected-column": self._data.protected or "",
         }
-
-    def _changed(self, action: str, kind: str, name: str, seconds: float) -> None:
-        self._story.tell("engine", f"{action} {kind} {name} ({seconds:.2f} s)")
 
     def _wait(self, what: str, seconds: float, check: Any) -> None:
         deadline = time.monotonic() + seconds

@@ -66,6 +66,10 @@ class Story:
         with self.lock:
             self.moments.append(Moment(self.now(), who, what))
 
+    def changed(self, action: str, kind: str, name: str, seconds: float) -> None:
+        """Tell of a step of the engine, as ``laptop.engine.OnChange``."""
+        self.tell("engine", f"{action} {kind} {name} ({seconds:.2f} s)")
+
     def open(self, title: str) -> None:
         """Begin a chapter; the one before ends."""
         with self.lock:

@@ -1,38 +1,68 @@
 """The first `pulumi up` on an empty account, and what comes right after it."""
 
+from dataclasses import dataclass
+
 import pytest
 
 from laptop.engine import UpResult
-from tests.engine.conftest import MakeStack, Stack
+from tests.engine.conftest import MakeStack, changes
+
+
+@dataclass
+class Seen:
+    """What was seen at each step, in this order."""
+
+    previewed: UpResult
+    after_preview: list[str]
+    first: UpResult
+    resources: list[str]
+    in_account: list[str]
+    in_state: list[str]
+    previewed_again: UpResult
+    second: UpResult
+    after_destroy: list[str]
+    state_after_destroy: tuple[str, ...]
 
 
 @pytest.fixture(scope="module")
-def first() -> dict[str, object]:
-    return {}
-
-
-def changes(result: UpResult) -> dict[str, list[str]]:
-    """What a result says was done, without what was done nothing about."""
-    lists = ("created", "updated", "replaced", "deleted")
-    return {name: getattr(result, name) for name in lists if getattr(result, name)}
-
-
-def test_the_first_up_creates_all_of_it_and_nothing_else(stack: MakeStack) -> None:
-    dev = stack()
-    previewed = dev.preview()
-    assert dev.account_holds() == []
-    created = dev.up()
-    assert changes(created).keys() == {"created"}
-    assert sorted(created.created) == sorted(previewed.created)
-    assert sorted(created.created) == sorted(dev.resources)
-    assert dev.account_holds() == dev.state_holds()
-    assert created.outputs["data_bucket"] in str(dev.account_holds())
-
-    assert not changes(dev.preview())
-    second = dev.up()
-    assert not changes(second)
-    assert second.outputs == created.outputs
-
+def seen(lasting_stack: MakeStack) -> Seen:
+    dev = lasting_stack()
+    previewed, after_preview = dev.preview(), dev.account_holds()
+    first, resources = dev.up(), sorted(dev.resources)
+    in_account, in_state = dev.account_holds(), dev.state_holds()
+    again, second = dev.preview(), dev.up()
     dev.destroy()
-    assert dev.account_holds() == []
-    assert dev.resources == ()
+    return Seen(
+        *(previewed, after_preview, first, resources, in_account, in_state, again, second),
+        *(dev.account_holds(), dev.resources),
+    )
+
+
+def test_a_preview_creates_nothing(seen: Seen) -> None:
+    assert seen.after_preview == []
+
+
+def test_the_first_up_creates_what_the_preview_said_and_does_nothing_else(seen: Seen) -> None:
+    assert changes(seen.first).keys() == {"created"}
+    assert changes(seen.first) == changes(seen.previewed)
+    assert sorted(seen.first.created) == seen.resources
+
+
+def test_the_account_then_holds_what_the_state_holds(seen: Seen) -> None:
+    assert seen.in_account == seen.in_state
+    assert f"bucket {seen.first.outputs['data_bucket']}" in seen.in_account
+
+
+def test_a_preview_right_after_shows_no_change(seen: Seen) -> None:
+    assert changes(seen.previewed_again) == {}
+    assert seen.previewed_again.unchanged == len(seen.resources)
+
+
+def test_a_second_up_changes_nothing(seen: Seen) -> None:
+    assert changes(seen.second) == {}
+    assert seen.second.outputs == seen.first.outputs
+
+
+def test_destroy_leaves_nothing(seen: Seen) -> None:
+    assert seen.after_destroy == []
+    assert seen.state_after_destroy == ()
