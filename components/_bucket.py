@@ -7,6 +7,7 @@ from pulumi_aws import s3
 
 from ._args import Shared
 from ._iam import document
+from ._outputs import Text
 
 ABANDONED_UPLOAD_DAYS = 7
 
@@ -15,12 +16,12 @@ def bucket(
     name: str,
     *,
     bucket_name: str | None = None,
-    lifecycle: Sequence[s3.BucketLifecycleConfigurationRuleArgsDict],
+    lifecycle: Sequence["s3.BucketLifecycleConfigurationRuleArgsDict"],
     force_destroy: bool,
     protect: bool,
     shared: Shared,
     opts: pulumi.ResourceOptions,
-) -> s3.Bucket:
+) -> "s3.Bucket":
     """The bucket, with ``lifecycle`` rules besides the one that drops abandoned uploads.
 
     Without ``bucket_name``, its name in S3 is made up of ``name``.
@@ -44,9 +45,12 @@ def bucket(
     s3.BucketOwnershipControls(
         name, bucket=made.bucket, rule={"object_ownership": "BucketOwnerEnforced"}, opts=opts
     )
-    s3.BucketServerSideEncryptionConfiguration(
-        name, bucket=made.bucket, rules=[_encryption(shared)], opts=opts
-    )
+    if shared.kms_key_arn is not None:
+        # Without a key of the user's, S3 encrypts with its own, which nobody can turn off (S3 user
+        # guide, "Setting default server-side encryption behavior").
+        s3.BucketServerSideEncryptionConfiguration(
+            name, bucket=made.bucket, rules=[_encryption(shared.kms_key_arn)], opts=opts
+        )
     versioning = s3.BucketVersioning(
         name, bucket=made.bucket, versioning_configuration={"status": "Enabled"}, opts=opts
     )
@@ -75,7 +79,7 @@ def bucket(
                     "Effect": "Deny",
                     "Principal": "*",
                     "Action": "s3:*",
-                    "Resource": [made.arn, pulumi.Output.concat(made.arn, "/*")],
+                    "Resource": [made.arn, Text(made.arn, "/*")],
                     "Condition": {"Bool": {"aws:SecureTransport": "false"}},
                 }
             ]
@@ -87,7 +91,7 @@ def bucket(
     return made
 
 
-def superseded(rule: str, prefix: str, days: int) -> s3.BucketLifecycleConfigurationRuleArgsDict:
+def superseded(rule: str, prefix: str, days: int) -> "s3.BucketLifecycleConfigurationRuleArgsDict":
     """A rule that removes versions under ``prefix`` when they were replaced ``days`` ago."""
     return s3.BucketLifecycleConfigurationRuleArgsDict(
         id=rule,
@@ -97,15 +101,13 @@ def superseded(rule: str, prefix: str, days: int) -> s3.BucketLifecycleConfigura
     )
 
 
-def _encryption(shared: Shared) -> s3.BucketServerSideEncryptionConfigurationRuleArgsDict:
-    if shared.kms_key_arn is None:
-        return s3.BucketServerSideEncryptionConfigurationRuleArgsDict(
-            apply_server_side_encryption_by_default={"sse_algorithm": "AES256"}
-        )
+def _encryption(
+    key: pulumi.Input[str],
+) -> "s3.BucketServerSideEncryptionConfigurationRuleArgsDict":
     return s3.BucketServerSideEncryptionConfigurationRuleArgsDict(
         apply_server_side_encryption_by_default={
             "sse_algorithm": "aws:kms",
-            "kms_master_key_id": shared.kms_key_arn,
+            "kms_master_key_id": key,
         },
         bucket_key_enabled=True,  # one call to KMS for many objects
     )

@@ -10,6 +10,7 @@ from ._args import Shared
 from ._code import runtime_archive
 from ._iam import Statement, allow, join_network, role
 from ._names import Place
+from ._outputs import Text
 
 MEMORY_MB = 512
 """Lambda gives processor time in proportion to memory; the drift monitor parses JSON."""
@@ -19,8 +20,8 @@ MEMORY_MB = 512
 class Function:
     """A function and the policy without which it can do nothing."""
 
-    function: lambda_.Function
-    policy: iam.RolePolicy
+    function: "lambda_.Function"
+    policy: "iam.RolePolicy"
 
 
 def function(
@@ -46,7 +47,7 @@ def function(
     write_logs = allow(
         "WriteItsLog",
         ["logs:CreateLogStream", "logs:PutLogEvents"],
-        pulumi.Output.concat(logs.arn, ":*"),
+        Text(logs.arn, ":*"),
     )
     execution, policy = role(
         name,

@@ -16,6 +16,7 @@ from pulumi_aws import iam
 
 from ._args import ArgumentError, NetworkArgs, Shared
 from ._names import Place
+from ._outputs import Text, TextInput, json_text, lift
 
 Statement = Mapping[str, Any]
 """One statement of a policy; its values may be outputs."""
@@ -44,7 +45,7 @@ _NEVER_APPROVES: tuple[Statement, ...] = (
 def allow(
     sid: str,
     actions: str | Sequence[str],
-    resources: pulumi.Input[str] | pulumi.Input[Sequence[pulumi.Input[str]]],
+    resources: TextInput | Sequence[TextInput] | pulumi.Output[Any],
     **condition: Mapping[str, Any],
 ) -> Statement:
     """One Allow statement; ``sid`` says what it is for, keywords are condition operators."""
@@ -59,7 +60,7 @@ def allow(
 
 def document(statements: Sequence[Statement]) -> pulumi.Output[str]:
     """A policy document as JSON."""
-    return pulumi.Output.json_dumps({"Version": "2012-10-17", "Statement": list(statements)})
+    return json_text({"Version": "2012-10-17", "Statement": statements})
 
 
 def role(
@@ -71,7 +72,7 @@ def role(
     shared: Shared,
     place: Place,
     opts: pulumi.ResourceOptions,
-) -> tuple[iam.Role, iam.RolePolicy]:
+) -> "tuple[iam.Role, iam.RolePolicy]":
     """A role that ``service`` assumes, and its only policy; nothing may use one before the other.
 
     Every role is denied the approval of models: that is for people.
@@ -153,9 +154,7 @@ def pull_from(repository: Repository, place: Place) -> Sequence[Statement]:
         allow(
             "PullTheImage",
             ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
-            pulumi.Output.format(
-                "arn:{0}:ecr:{1}:{2}:repository/{3}", place.partition, region, account, name
-            ),
+            Text("arn:", place.partition, f":ecr:{region}:{account}:repository/{name}"),
         ),
     )
 
@@ -167,15 +166,19 @@ def join_network(network: NetworkArgs | None, place: Place) -> Sequence[Statemen
     interfaces = place.arn("ec2", "network-interface/*")
 
     def arns(kind: str, ids: pulumi.Input[Sequence[pulumi.Input[str]]]) -> pulumi.Output[list[str]]:
-        return pulumi.Output.all(place.arn("ec2", kind), ids).apply(
-            lambda found: [f"{found[0]}/{each}" for each in found[1]]
+        return lift(
+            (place.arn("ec2", kind), ids),
+            lambda found: [f"{found[0]}/{each}" for each in found[1]],
         )
 
-    doors: pulumi.Output[Sequence[pulumi.Input[str]]] = pulumi.Output.all(
-        interfaces,
-        arns("subnet", network["subnet_ids"]),
-        arns("security-group", network["security_group_ids"]),
-    ).apply(lambda found: [found[0], *found[1], *found[2]])
+    doors = lift(
+        (
+            interfaces,
+            arns("subnet", network["subnet_ids"]),
+            arns("security-group", network["security_group_ids"]),
+        ),
+        lambda found: [found[0], *found[1], *found[2]],
+    )
     return (
         allow("OpenInterfaces", "ec2:CreateNetworkInterface", doors),
         allow(

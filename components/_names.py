@@ -2,11 +2,13 @@
 
 import re
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import pulumi
 import pulumi_aws as aws
 
 from ._args import ArgumentError
+from ._outputs import Text, TextInput
 
 NAME_LIMIT = 63
 """Longest name of a SageMaker pipeline, model package group or endpoint (API reference,
@@ -44,23 +46,30 @@ class Place:
     region: pulumi.Output[str]
     account: pulumi.Output[str]
 
-    def arn(self, service: str, resource: pulumi.Input[str]) -> pulumi.Output[str]:
-        """``arn:<partition>:<service>:<region>:<account>:<resource>``."""
-        return pulumi.Output.format(
-            "arn:{0}:{1}:{2}:{3}:{4}", self.partition, service, self.region, self.account, resource
+    def arn(self, service: str, *resource: TextInput) -> Text:
+        """``arn:<partition>:<service>:<region>:<account>:<resource>``; its parts are joined."""
+        return Text(
+            *("arn:", self.partition, f":{service}:", self.region, ":", self.account, ":"),
+            *resource,
         )
 
-    def bucket(self, name: pulumi.Input[str], key: str = "") -> pulumi.Output[str]:
-        """ARN of a bucket, or of the objects in it that match ``key``."""
-        path = f"/{key}" if key else ""
-        return pulumi.Output.format("arn:{0}:s3:::{1}{2}", self.partition, name, path)
+    def bucket(self, name: pulumi.Input[str], *key: TextInput) -> Text:
+        """ARN of a bucket, or of the objects in it that match ``key``, whose parts are joined."""
+        return Text("arn:", self.partition, ":s3:::", name, *(("/", *key) if key else ()))
+
+
+_places: WeakKeyDictionary[pulumi.Resource, Place] = WeakKeyDictionary()
 
 
 def place(parent: pulumi.Resource) -> Place:
-    """Ask the AWS provider of ``parent`` where it works."""
-    opts = pulumi.InvokeOutputOptions(parent=parent)
-    return Place(
-        partition=aws.get_partition_output(opts=opts).partition,
-        region=aws.get_region_output(opts=opts).region,
-        account=aws.get_caller_identity_output(opts=opts).account_id,
-    )
+    """Where the AWS provider of ``parent`` works; a provider is asked only once in a program."""
+    provider = parent.get_provider("aws:index/getRegion:getRegion")
+    owner = provider or pulumi.runtime.get_root_resource() or parent
+    if owner not in _places:
+        opts = pulumi.InvokeOutputOptions(provider=provider)
+        _places[owner] = Place(
+            partition=aws.get_partition_output(opts=opts).partition,
+            region=aws.get_region_output(opts=opts).region,
+            account=aws.get_caller_identity_output(opts=opts).account_id,
+        )
+    return _places[owner]

@@ -1,4 +1,4 @@
-"""How a controller is woken: rules and a sweep feed a queue, and the queue feeds the function.
+"""How a controller is woken: a rule and its sweep feed a queue, and the queue feeds the function.
 
 Events only wake; what to do is read from the world. So a duplicate is harmless, and a message lost
 costs at most one sweep period.
@@ -14,7 +14,8 @@ from pulumi_aws import cloudwatch, lambda_, sqs
 from ._args import ArgumentError, Shared, given, schedule, whole
 from ._function import Function
 from ._iam import Statement, allow, document
-from ._names import Place
+from ._names import Place, physical_name
+from ._outputs import json_text
 
 BATCH_SIZE = 1000
 """A burst of uploads is a few wake-ups, not one each."""
@@ -24,6 +25,8 @@ RECEIVES_BEFORE_DEAD = 5
 VISIBILITY_TIMEOUTS = 6
 """Visibility in function timeouts, as the same page advises, so that a retry waits for a batch."""
 DEAD_LETTER_SECONDS = 14 * 24 * 3600  # the longest that SQS keeps a message
+QUEUE_NAME_LIMIT = 80
+"""Longest name of a queue (SQS API reference, CreateQueue)."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +64,8 @@ def pace(args: Mapping[str, Any], *, sweep: str, window_seconds: int) -> Pace:
 class Wakeups:
     """The queue of a controller, and where the messages go that it could not handle."""
 
-    queue: sqs.Queue
-    dead_letters: sqs.Queue
+    queue: "sqs.Queue"
+    dead_letters: "sqs.Queue"
 
     @property
     def statements(self) -> Sequence[Statement]:
@@ -78,9 +81,30 @@ class Wakeups:
 
 
 def wakeup_queue(
-    name: str, *, timeout: int, shared: Shared, opts: pulumi.ResourceOptions
+    name: str,
+    *,
+    events: Sequence[Mapping[str, Any]],
+    pace: Pace,
+    timeout: int,
+    shared: Shared,
+    place: Place,
+    opts: pulumi.ResourceOptions,
 ) -> Wakeups:
-    """An encrypted queue for a function with this ``timeout`` in seconds, with dead letters."""
+    """An encrypted queue that any of ``events`` (EventBridge patterns) and the sweep write to.
+
+    It is for a function with this ``timeout`` in seconds. What fails goes to its dead letters.
+    """
+    # Made before the queue, whose policy names it. One rule has both a pattern and a schedule: it
+    # fires on either (EventBridge API reference, PutRule).
+    rule = cloudwatch.EventRule(
+        f"{name}-events",
+        description="Something happened that may matter, or an event may have been lost: look.",
+        # EventBridge refuses an $or of one.
+        event_pattern=json_text({"$or": list(events)} if len(events) > 1 else events[0]),
+        schedule_expression=pace.sweep,
+        tags=shared.tags,
+        opts=opts,
+    )
     encryption: dict[str, Any] = (
         {"sqs_managed_sse_enabled": True}
         if shared.kms_key_arn is None
@@ -93,16 +117,32 @@ def wakeup_queue(
         opts=opts,
         **encryption,
     )
+    # The name is fixed, for the policy that the queue is made with has to write the queue's ARN.
+    queue_name = physical_name(f"{name}-wakeups", QUEUE_NAME_LIMIT)
+    may_wake = {
+        "Sid": "TheRuleMayWake",
+        "Effect": "Allow",
+        "Principal": {"Service": "events.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": place.arn("sqs", queue_name),
+        "Condition": {
+            "ArnEquals": {"aws:SourceArn": rule.arn},
+            "StringEquals": {"aws:SourceAccount": place.account},
+        },
+    }
     queue = sqs.Queue(
         f"{name}-wakeups",
+        name=queue_name,
         visibility_timeout_seconds=VISIBILITY_TIMEOUTS * timeout,
-        redrive_policy=pulumi.Output.json_dumps(
+        policy=document([may_wake]),
+        redrive_policy=json_text(
             {"deadLetterTargetArn": dead.arn, "maxReceiveCount": RECEIVES_BEFORE_DEAD}
         ),
         tags=shared.tags,
         opts=opts,
         **encryption,
     )
+    cloudwatch.EventTarget(f"{name}-events", rule=rule.name, arn=queue.arn, opts=opts)
     return Wakeups(queue, dead)
 
 
@@ -111,63 +151,15 @@ def wake(
     wakeups: Wakeups,
     function: Function,
     *,
-    events: Sequence[Mapping[str, Any]],
     pace: Pace,
     shared: Shared,
-    place: Place,
     opts: pulumi.ResourceOptions,
     after: Sequence[pulumi.Resource] = (),
 ) -> None:
-    """Wake ``function`` on any of ``events`` (EventBridge patterns) and by the sweep.
+    """Wake ``function`` with what is in the queue, in batches.
 
     The messages start to flow after ``after`` was created, and stop before it is deleted.
     """
-    rules = [
-        cloudwatch.EventRule(
-            f"{name}-events",
-            description="Something happened that may matter to this controller.",
-            # EventBridge refuses an $or of one.
-            event_pattern=pulumi.Output.json_dumps(
-                {"$or": list(events)} if len(events) > 1 else events[0]
-            ),
-            tags=shared.tags,
-            opts=opts,
-        ),
-        cloudwatch.EventRule(
-            f"{name}-sweep",
-            description="An event may have been lost: look anyway.",
-            schedule_expression=pace.sweep,
-            tags=shared.tags,
-            opts=opts,
-        ),
-    ]
-    door = sqs.QueuePolicy(
-        f"{name}-wakeups",
-        queue_url=wakeups.queue.url,
-        policy=document(
-            [
-                {
-                    "Sid": "RulesMayWake",
-                    "Effect": "Allow",
-                    "Principal": {"Service": "events.amazonaws.com"},
-                    "Action": "sqs:SendMessage",
-                    "Resource": wakeups.queue.arn,
-                    "Condition": {
-                        "ArnEquals": {"aws:SourceArn": [rule.arn for rule in rules]},
-                        "StringEquals": {"aws:SourceAccount": place.account},
-                    },
-                }
-            ]
-        ),
-        opts=opts,
-    )
-    for suffix, rule in zip(("events", "sweep"), rules, strict=True):
-        cloudwatch.EventTarget(
-            f"{name}-{suffix}",
-            rule=rule.name,
-            arn=wakeups.queue.arn,
-            opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[door])),
-        )
     lambda_.EventSourceMapping(
         f"{name}-wakeups",
         event_source_arn=wakeups.queue.arn,

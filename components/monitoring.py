@@ -10,6 +10,7 @@ from ._args import ArgumentError, NetworkArgs, given, number, shared, whole
 from ._function import function
 from ._iam import allow
 from ._names import physical_name, place
+from ._outputs import Text
 from ._wakeups import pace, wake, wakeup_queue
 
 NAMESPACE = "Perennial"
@@ -120,10 +121,25 @@ class DriftMonitor(pulumi.ComponentResource):
         here = place(self)
         bucket, endpoint = args["artifact_bucket_name"], args["endpoint_name"]
         group = args["model_package_group_name"]
-        capture = pulumi.Output.concat("capture/", endpoint, "/")
+        capture = Text("capture/", endpoint, "/")
 
         wakeups = wakeup_queue(
-            f"{name}-monitor", timeout=MONITOR_SECONDS, shared=common, opts=child
+            f"{name}-monitor",
+            events=[
+                {
+                    "source": ["aws.s3"],
+                    "detail-type": ["Object Created"],
+                    "detail": {
+                        "bucket": {"name": [bucket]},
+                        "object": {"key": [{"prefix": capture}]},
+                    },
+                }
+            ],
+            pace=rhythm,
+            timeout=MONITOR_SECONDS,
+            shared=common,
+            place=here,
+            opts=child,
         )
         monitor = function(
             f"{name}-monitor",
@@ -136,7 +152,7 @@ class DriftMonitor(pulumi.ComponentResource):
                     "ReadTrafficBaselinesAndItsState",
                     "s3:GetObject",
                     [
-                        pulumi.Output.concat(here.bucket(bucket), "/", capture, "*"),
+                        here.bucket(bucket, capture, "*"),
                         here.bucket(bucket, "runs/*"),
                         here.bucket(bucket, "state/ledger/*"),
                         here.bucket(bucket, "state/monitor.json"),
@@ -159,7 +175,7 @@ class DriftMonitor(pulumi.ComponentResource):
                         "sagemaker:DescribeModel",
                     ],
                     [
-                        here.arn("sagemaker", pulumi.Output.concat("endpoint/", endpoint)),
+                        here.arn("sagemaker", "endpoint/", endpoint),
                         here.arn("sagemaker", "endpoint-config/*"),
                         here.arn("sagemaker", "model/*"),
                     ],
@@ -167,7 +183,7 @@ class DriftMonitor(pulumi.ComponentResource):
                 allow(
                     "FindTheBaseline",
                     "sagemaker:DescribeModelPackage",
-                    here.arn("sagemaker", pulumi.Output.concat("model-package/", group, "/*")),
+                    here.arn("sagemaker", "model-package/", group, "/*"),
                 ),
                 allow(
                     "WriteDriftMetrics",
@@ -191,25 +207,7 @@ class DriftMonitor(pulumi.ComponentResource):
             place=here,
             opts=child,
         )
-        wake(
-            f"{name}-monitor",
-            wakeups,
-            monitor,
-            events=[
-                {
-                    "source": ["aws.s3"],
-                    "detail-type": ["Object Created"],
-                    "detail": {
-                        "bucket": {"name": [bucket]},
-                        "object": {"key": [{"prefix": capture}]},
-                    },
-                }
-            ],
-            pace=rhythm,
-            shared=common,
-            place=here,
-            opts=child,
-        )
+        wake(f"{name}-monitor", wakeups, monitor, pace=rhythm, shared=common, opts=child)
         alarm = cloudwatch.MetricAlarm(
             f"{name}-drift",
             alarm_description=(

@@ -10,6 +10,7 @@ from ._args import NetworkArgs, given, number, shared, whole
 from ._function import function
 from ._iam import allow
 from ._names import physical_name, place
+from ._outputs import Text, json_text, lift
 from ._wakeups import pace, wake, wakeup_queue
 
 NAMESPACE = "Perennial"
@@ -144,14 +145,58 @@ class RetrainingTriggers(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         here = place(self)
         data, artifacts = args["data_bucket_name"], args["artifact_bucket_name"]
-        pipeline = here.arn("sagemaker", pulumi.Output.concat("pipeline/", args["pipeline_name"]))
+        pipeline = here.arn("sagemaker", "pipeline/", args["pipeline_name"])
         watched = bool(args.get("alarm_names"))
         alarms = args.get("alarm_names") or []
-        alarm_arns: pulumi.Output[Sequence[pulumi.Input[str]]] = pulumi.Output.all(
-            here.arn("cloudwatch", "alarm"), alarms
-        ).apply(lambda found: [f"{found[0]}:{each}" for each in found[1]])
+        alarm_arns = lift(
+            (here.arn("cloudwatch", "alarm"), alarms),
+            lambda found: [f"{found[0]}:{each}" for each in found[1]],
+        )
 
-        wakeups = wakeup_queue(f"{name}-retrain", timeout=timeout, shared=common, opts=child)
+        wakeups = wakeup_queue(
+            f"{name}-retrain",
+            events=[
+                {
+                    "source": ["aws.s3"],
+                    "detail-type": ["Object Created", "Object Deleted"],
+                    "detail": {
+                        "bucket": {"name": [data]},
+                        "object": {"key": [{"prefix": DATA_PREFIX}]},
+                    },
+                },
+                {
+                    "source": ["aws.s3"],
+                    "detail-type": ["Object Created"],
+                    "detail": {
+                        "bucket": {"name": [artifacts]},
+                        "object": {
+                            "key": ["code/current.json", "state/pause.json", "state/request.json"]
+                        },
+                    },
+                },
+                {
+                    "source": ["aws.sagemaker"],
+                    "detail-type": ["SageMaker Model Building Pipeline Execution Status Change"],
+                    "detail": {"pipelineArn": [pipeline]},
+                },
+                *(
+                    [
+                        {
+                            "source": ["aws.cloudwatch"],
+                            "detail-type": ["CloudWatch Alarm State Change"],
+                            "detail": {"alarmName": alarms},
+                        }
+                    ]
+                    if watched
+                    else []
+                ),
+            ],
+            pace=rhythm,
+            timeout=timeout,
+            shared=common,
+            place=here,
+            opts=child,
+        )
         controller = function(
             f"{name}-retrain",
             module="retrain_controller",
@@ -206,7 +251,7 @@ class RetrainingTriggers(pulumi.ComponentResource):
                         "sagemaker:ListPipelineExecutionSteps",
                         "sagemaker:StartPipelineExecution",
                     ],
-                    [pipeline, pulumi.Output.concat(pipeline, "/execution/*")],
+                    [pipeline, Text(pipeline, "/execution/*")],
                 ),
                 # SageMaker names the jobs of pipelines so; the name does not hold the pipeline's.
                 allow(
@@ -227,7 +272,7 @@ class RetrainingTriggers(pulumi.ComponentResource):
                 "DATA_BUCKET": data,
                 "DATA_PREFIX": DATA_PREFIX,
                 "PIPELINE_NAME": args["pipeline_name"],
-                "ALARM_NAMES": pulumi.Output.json_dumps(alarms),
+                "ALARM_NAMES": json_text(alarms),
                 "NAMESPACE": NAMESPACE,
                 "QUIET_PERIOD_SECONDS": str(quiet),
                 "MAX_WAIT_SECONDS": str(longest),
@@ -243,51 +288,7 @@ class RetrainingTriggers(pulumi.ComponentResource):
             place=here,
             opts=child,
         )
-        wake(
-            f"{name}-retrain",
-            wakeups,
-            controller,
-            events=[
-                {
-                    "source": ["aws.s3"],
-                    "detail-type": ["Object Created", "Object Deleted"],
-                    "detail": {
-                        "bucket": {"name": [data]},
-                        "object": {"key": [{"prefix": DATA_PREFIX}]},
-                    },
-                },
-                {
-                    "source": ["aws.s3"],
-                    "detail-type": ["Object Created"],
-                    "detail": {
-                        "bucket": {"name": [artifacts]},
-                        "object": {
-                            "key": ["code/current.json", "state/pause.json", "state/request.json"]
-                        },
-                    },
-                },
-                {
-                    "source": ["aws.sagemaker"],
-                    "detail-type": ["SageMaker Model Building Pipeline Execution Status Change"],
-                    "detail": {"pipelineArn": [pipeline]},
-                },
-                *(
-                    [
-                        {
-                            "source": ["aws.cloudwatch"],
-                            "detail-type": ["CloudWatch Alarm State Change"],
-                            "detail": {"alarmName": alarms},
-                        }
-                    ]
-                    if watched
-                    else []
-                ),
-            ],
-            pace=rhythm,
-            shared=common,
-            place=here,
-            opts=child,
-        )
+        wake(f"{name}-retrain", wakeups, controller, pace=rhythm, shared=common, opts=child)
         cloudwatch.MetricAlarm(
             f"{name}-person-needed",
             alarm_description=(

@@ -13,6 +13,7 @@ from ._args import ArgumentError, NetworkArgs, Shared, choice, given, shared, wh
 from ._function import function
 from ._iam import Repository, allow, encrypt_volumes, join_network, pull_from, repository, role
 from ._names import NAME_LIMIT, Place, physical_name, place
+from ._outputs import Text, json_text, lift
 from ._wakeups import Pace, pace, wake, wakeup_queue
 
 INSTANCE_TYPE = "ml.m5.large"
@@ -173,7 +174,7 @@ class _Plan:
         )
 
 
-def _execution_role(plan: _Plan) -> tuple[iam.Role, iam.RolePolicy]:
+def _execution_role(plan: _Plan) -> "tuple[iam.Role, iam.RolePolicy]":
     here = plan.place
     return role(
         f"{plan.name}-endpoint",
@@ -210,8 +211,8 @@ def _execution_role(plan: _Plan) -> tuple[iam.Role, iam.RolePolicy]:
 def _pin(
     plan: _Plan,
     model_package_arn: pulumi.Input[str],
-    execution: iam.Role,
-    execution_policy: iam.RolePolicy,
+    execution: "iam.Role",
+    execution_policy: "iam.RolePolicy",
 ) -> pulumi.Output[str]:
     """Serve one version; the name of the endpoint.
 
@@ -244,7 +245,7 @@ def _pin(
         data_capture_config={
             "enable_capture": True,
             "initial_sampling_percentage": plan.capture_percent,
-            "destination_s3_uri": pulumi.Output.concat("s3://", plan.bucket, "/capture"),
+            "destination_s3_uri": lift(Text("s3://", plan.bucket, "/capture")),
             "kms_key_id": key,
             "capture_options": [{"capture_mode": "Input"}, {"capture_mode": "Output"}],
             "capture_content_type_header": {
@@ -269,8 +270,8 @@ def _pin(
 def _follow(
     plan: _Plan,
     group: pulumi.Input[str],
-    execution: iam.Role,
-    execution_policy: iam.RolePolicy,
+    execution: "iam.Role",
+    execution_policy: "iam.RolePolicy",
     rhythm: Pace,
 ) -> None:
     """Let the deploy controller make the endpoint, and take it away on destroy."""
@@ -280,9 +281,28 @@ def _follow(
     endpoint = here.arn("sagemaker", f"endpoint/{plan.endpoint}")
     configs = here.arn("sagemaker", f"endpoint-config/{made}")
     models = here.arn("sagemaker", f"model/{made}")
-    versions = here.arn("sagemaker", pulumi.Output.concat("model-package/", group, "/*"))
+    versions = here.arn("sagemaker", "model-package/", group, "/*")
     network = common.network or {"subnet_ids": [], "security_group_ids": []}
-    wakeups = wakeup_queue(name, timeout=DEPLOY_SECONDS, shared=common, opts=plan.opts)
+    wakeups = wakeup_queue(
+        name,
+        events=[
+            {
+                "source": ["aws.sagemaker"],
+                "detail-type": ["SageMaker Model Package State Change"],
+                "detail": {"ModelPackageGroupName": [group]},
+            },
+            {
+                "source": ["aws.sagemaker"],
+                "detail-type": ["SageMaker Endpoint State Change"],
+                "detail": {"EndpointName": [plan.endpoint]},
+            },
+        ],
+        pace=rhythm,
+        timeout=DEPLOY_SECONDS,
+        shared=common,
+        place=here,
+        opts=plan.opts,
+    )
     controller = function(
         name,
         module="deploy_controller",
@@ -293,7 +313,7 @@ def _follow(
                 "FindApprovedVersions",
                 "sagemaker:ListModelPackages",
                 [
-                    here.arn("sagemaker", pulumi.Output.concat("model-package-group/", group)),
+                    here.arn("sagemaker", "model-package-group/", group),
                     versions,
                 ],
             ),
@@ -365,9 +385,9 @@ def _follow(
             "INSTANCE_COUNT": str(plan.instance_count),
             "CAPTURE_PERCENT": str(plan.capture_percent),
             "KMS_KEY_ARN": common.kms_key_arn or "",
-            "SUBNET_IDS": pulumi.Output.json_dumps(network["subnet_ids"]),
-            "SECURITY_GROUP_IDS": pulumi.Output.json_dumps(network["security_group_ids"]),
-            "TAGS": pulumi.Output.json_dumps(common.tags or {}),
+            "SUBNET_IDS": json_text(network["subnet_ids"]),
+            "SECURITY_GROUP_IDS": json_text(network["security_group_ids"]),
+            "TAGS": json_text(common.tags or {}),
         },
         timeout=DEPLOY_SECONDS,
         shared=common,
@@ -385,21 +405,8 @@ def _follow(
         name,
         wakeups,
         controller,
-        events=[
-            {
-                "source": ["aws.sagemaker"],
-                "detail-type": ["SageMaker Model Package State Change"],
-                "detail": {"ModelPackageGroupName": [group]},
-            },
-            {
-                "source": ["aws.sagemaker"],
-                "detail-type": ["SageMaker Endpoint State Change"],
-                "detail": {"EndpointName": [plan.endpoint]},
-            },
-        ],
         pace=rhythm,
         shared=common,
-        place=here,
         opts=plan.opts,
         after=[teardown],  # or a late wake-up would make a new endpoint during destroy
     )

@@ -10,6 +10,7 @@ from ._args import NetworkArgs, shared
 from ._definition import bind, check, values
 from ._iam import allow, encrypt_volumes, join_network, pull_from, repository, role
 from ._names import physical_name, place
+from ._outputs import json_text, lift
 
 OWN_PARAMETERS = ("ArtifactBucket", "Image", "ModelPackageGroupName", "RoleArn")
 NOT_LEARNED_FROM = ("ArtifactBucket", "ModelPackageGroupName", "RoleArn")
@@ -81,9 +82,10 @@ class TrainingPipeline(pulumi.ComponentResource):
         here = place(self)
         data, artifacts = args["data_bucket_name"], args["artifact_bucket_name"]
         group = args["model_package_group_name"]
+        network = common.network or {"subnet_ids": [], "security_group_ids": []}
         group_arns = [
-            here.arn("sagemaker", pulumi.Output.concat("model-package-group/", group)),
-            here.arn("sagemaker", pulumi.Output.concat("model-package/", group, "/*")),
+            here.arn("sagemaker", "model-package-group/", group),
+            here.arn("sagemaker", "model-package/", group, "/*"),
         ]
         job_logs = [
             here.arn("logs", "log-group:/aws/sagemaker/ProcessingJobs:*"),
@@ -193,20 +195,23 @@ class TrainingPipeline(pulumi.ComponentResource):
             content_type="application/gzip",
             opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True),
         )
-        definition: pulumi.Output[str] = pulumi.Output.all(
-            definition=args["definition"],
-            parameters=parameters,
-            own={
-                "ArtifactBucket": artifacts,
-                "Image": args["image"],
-                "ModelPackageGroupName": group,
-                "RoleArn": training.arn,
+        definition = lift(
+            {
+                "definition": args["definition"],
+                "parameters": parameters,
+                "own": {
+                    "ArtifactBucket": artifacts,
+                    "Image": args["image"],
+                    "ModelPackageGroupName": group,
+                    "RoleArn": training.arn,
+                },
+                "subnets": network["subnet_ids"],
+                "security_groups": network["security_group_ids"],
+                "kms_key_arn": common.kms_key_arn,
+                "isolate_training": bool(args.get("isolate_training")),
             },
-            subnets=common.network["subnet_ids"] if common.network else [],
-            security_groups=common.network["security_group_ids"] if common.network else [],
-            kms_key_arn=common.kms_key_arn,
-            isolate_training=bool(args.get("isolate_training")),
-        ).apply(lambda found: bind(**found))
+            lambda found: bind(**found),
+        )
         pipeline = sagemaker.Pipeline(
             f"{name}-pipeline",
             pipeline_name=pipeline_name,
@@ -223,7 +228,7 @@ class TrainingPipeline(pulumi.ComponentResource):
             f"{name}-current-code",
             bucket=artifacts,
             key="code/current.json",
-            content=pulumi.Output.json_dumps(
+            content=json_text(
                 {
                     "code_version": args["code_version"],
                     "git_commit": args.get("git_commit") or "unknown",

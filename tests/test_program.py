@@ -111,7 +111,7 @@ def test_the_outputs_say_what_a_person_needs(stacks: dict[str, Engine]) -> None:
         "model_package_group": "perennial-laptop-loop",
         "endpoint": "perennial-laptop-loop",
         "drift_alarm": "loop-drift-0a1b2c3",
-        "wakeup_queue_url": "https://sqs.eu-west-1.amazonaws.com/123456789012/loop-retrain-wakeups-0a1b2c3",
+        "wakeup_queue_url": "https://sqs.eu-west-1.amazonaws.com/123456789012/perennial-laptop-loop-retrain-wakeups",
         "dead_letter_queue_url": "https://sqs.eu-west-1.amazonaws.com/123456789012/loop-retrain-dead-letters-0a1b2c3",
     }
 

@@ -47,10 +47,8 @@ def test_a_bucket_keeps_every_version_and_tells_eventbridge(engine: Engine, buck
     assert engine.one("BucketNotification", bucket).inputs["eventbridge"] is True
 
 
-@pytest.mark.parametrize("bucket", BOTH)
-def test_a_bucket_is_encrypted_with_the_keys_of_s3_by_default(engine: Engine, bucket: str) -> None:
-    (rule,) = engine.one("BucketServerSideEncryptionConfiguration", bucket).inputs["rules"]
-    assert rule == {"applyServerSideEncryptionByDefault": {"sseAlgorithm": "AES256"}}
+def test_without_a_key_encryption_is_left_to_s3_which_always_encrypts(engine: Engine) -> None:
+    assert not engine.all("BucketServerSideEncryptionConfiguration")
 
 
 @pytest.mark.parametrize("bucket", BOTH)

@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from components._names import NAME_LIMIT
+from components.serving import VERSION_SUFFIX
 from tests.components.conftest import Loop
 from tests.conftest import ACCOUNT, Deploy, Engine
 
@@ -20,35 +22,44 @@ def queue(engine: Engine, name: str) -> Any:
     return engine.one("Queue", f"{name}-wakeups")
 
 
-def test_an_event_and_a_schedule_go_to_the_same_queue(engine: Engine, name: str) -> None:
-    for suffix, kind in (("events", "eventPattern"), ("sweep", "scheduleExpression")):
-        rule = engine.one("EventRule", f"{name}-{suffix}")
-        target = engine.one("EventTarget", f"{name}-{suffix}")
-        assert rule.inputs[kind]
-        assert target.inputs["rule"] == rule.outputs["name"]
-        assert target.inputs["arn"] == queue(engine, name).outputs["arn"]
+def test_one_rule_sends_events_and_the_sweep_to_the_queue(engine: Engine, name: str) -> None:
+    rule = engine.one("EventRule", f"{name}-events")
+    target = engine.one("EventTarget", f"{name}-events")
+    assert rule.json("eventPattern")
+    assert rule.inputs["scheduleExpression"] == "rate(15 minutes)"
+    assert target.inputs["rule"] == rule.outputs["name"]
+    assert target.inputs["arn"] == queue(engine, name).outputs["arn"]
 
 
-def test_only_these_rules_of_this_account_may_send_to_the_queue(engine: Engine, name: str) -> None:
-    (statement,) = engine.one("QueuePolicy", f"{name}-wakeups").json("policy")["Statement"]
-    rules = [engine.one("EventRule", f"{name}-{each}") for each in ("events", "sweep")]
+def test_only_this_rule_of_this_account_may_send_to_the_queue(engine: Engine, name: str) -> None:
+    (statement,) = queue(engine, name).json("policy")["Statement"]
+    rule = engine.one("EventRule", f"{name}-events")
     assert statement == {
-        "Sid": "RulesMayWake",
+        "Sid": "TheRuleMayWake",
         "Effect": "Allow",
         "Principal": {"Service": "events.amazonaws.com"},
         "Action": "sqs:SendMessage",
         "Resource": queue(engine, name).outputs["arn"],
         "Condition": {
-            "ArnEquals": {"aws:SourceArn": [rule.outputs["arn"] for rule in rules]},
+            "ArnEquals": {"aws:SourceArn": rule.outputs["arn"]},
             "StringEquals": {"aws:SourceAccount": ACCOUNT},
         },
     }
 
 
-def test_a_rule_has_its_target_only_when_the_queue_lets_it_in(engine: Engine, name: str) -> None:
-    door = engine.one("QueuePolicy", f"{name}-wakeups").urn
-    for suffix in ("events", "sweep"):
-        assert door in engine.one("EventTarget", f"{name}-{suffix}").depends_on
+def test_a_queue_has_its_policy_from_the_first_moment(engine: Engine, name: str) -> None:
+    """So a rule has its target only when the queue lets it in."""
+    assert not engine.all("QueuePolicy")
+    assert queue(engine, name).urn in engine.one("EventTarget", f"{name}-events").depends_on
+
+
+def test_the_longest_name_of_a_loop_makes_names_that_sqs_takes(
+    deploy: Deploy, loop: Loop, name: str
+) -> None:
+    longest = "c" * (NAME_LIMIT - VERSION_SUFFIX - len("perennial-test-"))
+    engine = deploy(lambda: loop(longest))
+    (found,) = [each for each in engine.all("Queue") if each.name.endswith(f"{name[5:]}-wakeups")]
+    assert len(found.inputs["name"]) <= 80
 
 
 def test_the_queue_feeds_the_function_in_batches(engine: Engine, name: str) -> None:
