@@ -70,6 +70,8 @@ class S3:
         self.clock = clock
         self.buckets: dict[str, dict[str, list[Version]]] = {}
         self.heads: list[str] = []
+        self.lists = 0
+        self.page = PAGE
         self.writes = 0
 
     def put_object(
@@ -93,36 +95,48 @@ class S3:
     def delete_object(self, *, Bucket: str, Key: str) -> None:
         self._add(Bucket, Key, b"", deleted=True)
 
-    def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:
-        current = self._current(Bucket, Key)
-        if current is None:
+    def get_object(
+        self, *, Bucket: str, Key: str, Range: str = "", VersionId: str = ""
+    ) -> dict[str, Any]:
+        version = self._version(Bucket, Key, VersionId)
+        if version is None:
             raise refusal("NoSuchKey")
-        return {"Body": io.BytesIO(current.body), "ETag": current.etag}
+        body = version.body
+        if Range:
+            start, _, last = Range.removeprefix("bytes=").partition("-")
+            body = body[int(start) : int(last) + 1 if last else None]
+            if not body:
+                raise refusal("InvalidRange")
+        return {"Body": io.BytesIO(body), "ETag": version.etag}
 
-    def head_object(self, *, Bucket: str, Key: str, VersionId: str, ChecksumMode: str) -> Any:
+    def head_object(self, *, Bucket: str, Key: str, ChecksumMode: str, VersionId: str = "") -> Any:
         assert ChecksumMode == "ENABLED"
         self.heads.append(Key)
-        version = next(v for v in self.buckets[Bucket][Key] if v.id == VersionId)
+        version = self._version(Bucket, Key, VersionId)
+        if version is None:
+            raise refusal("404")
         checksum = hashlib.sha256(version.body).hexdigest()
-        return {"ETag": version.etag} | (
-            {"ChecksumSHA256": checksum, "ChecksumCRC32": "x"} if version.checksummed else {}
-        )
+        return {
+            "ETag": version.etag,
+            "VersionId": version.id,
+            "ContentLength": len(version.body),
+            "LastModified": version.modified,
+        } | ({"ChecksumSHA256": checksum, "ChecksumCRC32": "x"} if version.checksummed else {})
 
-    def get_paginator(self, operation: str) -> Any:
-        if operation == "list_objects_v2":
-            return Pages("Contents", self._contents)
-        assert operation == "list_object_versions"
-        return self
-
-    def paginate(self, *, Bucket: str, Prefix: str) -> Iterator[dict[str, Any]]:
-        """ListObjectVersions: versions and delete markers, on pages that mix them."""
-        keys = sorted(key for key in self.buckets.get(Bucket, {}) if key.startswith(Prefix))
-        if not keys:
-            yield {}
-        for key in keys:
-            page: dict[str, Any] = {}
+    def list_object_versions(
+        self, *, Bucket: str, Prefix: str, KeyMarker: str = ""
+    ) -> dict[str, Any]:
+        """Of the keys after the marker, on pages that end amid the versions of a key."""
+        self.lists += 1
+        page: dict[str, Any] = {"IsTruncated": False}
+        count = 0
+        for key in sorted(self.buckets.get(Bucket, {})):
+            if not key.startswith(Prefix) or key <= KeyMarker:
+                continue
             versions = self.buckets[Bucket][key]
             for version in reversed(versions):
+                if count == self.page:
+                    return page | {"IsTruncated": True}
                 item: dict[str, Any] = {
                     "Key": key,
                     "VersionId": version.id,
@@ -134,7 +148,12 @@ class S3:
                 else:
                     item |= {"Size": len(version.body), "ETag": version.etag}
                     page.setdefault("Versions", []).append(item)
-            yield page
+                count += 1
+        return page
+
+    def get_paginator(self, operation: str) -> Any:
+        assert operation == "list_objects_v2"
+        return Pages("Contents", self._contents)
 
     # What tests look at and change directly.
 
@@ -159,6 +178,12 @@ class S3:
     def _current(self, bucket: str, key: str) -> Version | None:
         versions = self.buckets.get(bucket, {}).get(key)
         return versions[-1] if versions and not versions[-1].deleted else None
+
+    def _version(self, bucket: str, key: str, version_id: str) -> Version | None:
+        if not version_id:
+            return self._current(bucket, key)
+        versions = self.buckets.get(bucket, {}).get(key, [])
+        return next((version for version in versions if version.id == version_id), None)
 
     def _add(self, bucket: str, key: str, body: bytes, **kind: bool) -> Version:
         self.writes += 1
