@@ -48,7 +48,7 @@ def test_the_format_is_lines_of_json_and_an_index() -> None:
         b'["a","v1",3,"sha256:x"]\n["b\\n"]\n["c","v2",0,"etag:y"]\n'  # the entries
         b'["a",0]\n["c",32]\n'  # where blocks of two begin
     )
-    assert (made.first, made.objects, made.index_at) == ("a", 3, 53)
+    assert (made.first, made.objects, made.index_at) == ("a", 3, 54)
 
 
 @given(entries)
