@@ -354,10 +354,12 @@ def test_a_wake_up_that_the_controller_sent_itself_is_no_sweep_and_a_persons_is(
 
 nested = st.recursive(
     st.none() | st.integers() | st.text(max_size=3),
-    lambda inner: st.dictionaries(
-        st.sampled_from(["detail", "bucket", "object", "key", "name", "source"]), inner
-    )
-    | st.lists(inner, max_size=2),
+    lambda inner: (
+        st.dictionaries(
+            st.sampled_from(["detail", "bucket", "object", "key", "name", "source"]), inner
+        )
+        | st.lists(inner, max_size=2)
+    ),
 )
 
 
