@@ -61,7 +61,12 @@ class Settings:
     monitor_batch_window_seconds: int
 
     quiet_period_seconds: int
+    max_wait_seconds: int
     cool_down_seconds: int
+    runs_per_day: int
+    training_hours_per_month: int
+    retries: int
+    retry_seconds: int
     retrain_batch_window_seconds: int
     sweep_schedule: str
 
@@ -274,7 +279,13 @@ retraining = RetrainingTriggers(
         "pipeline_name": training.pipeline_name,
         "alarm_names": [monitor.alarm_name],
         "quiet_period_seconds": settings.quiet_period_seconds,
+        "max_wait_seconds": settings.max_wait_seconds,
         "cool_down_seconds": settings.cool_down_seconds,
+        "runs_per_day": settings.runs_per_day,
+        "training_hours_per_month": settings.training_hours_per_month,
+        "retries": settings.retries,
+        "retry_seconds": settings.retry_seconds,
+        "alarm_actions": settings.alarm_actions,
         "sweep_schedule": settings.sweep_schedule,
         "batch_window_seconds": settings.retrain_batch_window_seconds,
         "kms_key_arn": settings.kms_key_arn,

@@ -100,6 +100,20 @@ def bind(
     return json.dumps(bound, sort_keys=True)
 
 
+def values(bound: str, leave_out: Collection[str] = ()) -> dict[str, str]:
+    """The values that the parameters of a bound definition have, as text, by name.
+
+    Those without a value, which a run is given when it is started, and those of ``leave_out`` are
+    not among them.
+    """
+    return {
+        parameter["Name"]: value if isinstance(value, str) else json.dumps(value)
+        for parameter in _read(bound).get("Parameters", [])
+        if (value := parameter.get("DefaultValue")) is not None
+        and parameter["Name"] not in leave_out
+    }
+
+
 def _read(definition: str) -> dict[str, Any]:
     try:
         read = json.loads(definition)

@@ -138,6 +138,7 @@ class DriftMonitor(pulumi.ComponentResource):
                     [
                         pulumi.Output.concat(here.bucket(bucket), "/", capture, "*"),
                         here.bucket(bucket, "runs/*"),
+                        here.bucket(bucket, "state/ledger/*"),
                         here.bucket(bucket, "state/monitor.json"),
                     ],
                 ),

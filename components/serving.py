@@ -331,7 +331,14 @@ def _follow(
                 StringEquals={"iam:PassedToService": "sagemaker.amazonaws.com"},
             ),
             allow("FindItsState", "s3:ListBucket", here.bucket(plan.bucket)),
-            allow("ReadItsState", "s3:GetObject", here.bucket(plan.bucket, "state/deploy.json")),
+            allow(
+                "ReadItsState",
+                "s3:GetObject",
+                [
+                    here.bucket(plan.bucket, "state/deploy.json"),
+                    here.bucket(plan.bucket, "state/ledger/*"),
+                ],
+            ),
             allow(
                 "WriteItsState",
                 "s3:PutObject",

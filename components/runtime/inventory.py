@@ -59,6 +59,11 @@ TimeLeft = Callable[[], float]
 """Seconds until the function is stopped."""
 
 
+def plenty() -> float:
+    """The time left where nobody counts it: the 15 minutes that Lambda gives at most."""
+    return 900.0
+
+
 @dataclass(frozen=True)
 class Hints:
     """Keys that may have changed, and whether to list as well, for those that no event told."""
@@ -83,6 +88,10 @@ class Hints:
             told = _text(event, "source") in _TELLING or message.startswith(WAKE_UP)
             sweep = sweep or not told
         return cls(frozenset(keys), sweep)
+
+
+SWEEP = Hints()
+"""No event told anything: look around."""
 
 
 @dataclass(frozen=True)
@@ -226,6 +235,10 @@ class InventoryStore:
         self._indexes: dict[str, Index] = {}
 
     # --- what the controller calls -------------------------------------------------------------
+
+    def read(self, now: datetime) -> Inventory:
+        """The inventory as it was recorded last; a new one, not adopted, if there is none."""
+        return self._read(now).inventory
 
     def look(self, hints: Hints, now: datetime, time_left: TimeLeft) -> Inventory:
         """Record what has changed, as far as hints and this sweep's share of the listing tell.

@@ -9,12 +9,15 @@ ignores the first on some calls, and gives two executions for one token.
 import hashlib
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from botocore.exceptions import ClientError
+
+from components.runtime import set_hash
+from components.runtime.segment import Entry
 
 START = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 PAGE = 3
@@ -107,7 +110,11 @@ class S3:
             body = body[int(start) : int(last) + 1 if last else None]
             if not body:
                 raise refusal("InvalidRange")
-        return {"Body": io.BytesIO(body), "ETag": version.etag}
+        return {
+            "Body": io.BytesIO(body),
+            "ETag": version.etag,
+            "LastModified": version.modified.replace(microsecond=0),  # as S3 tells it
+        }
 
     def head_object(self, *, Bucket: str, Key: str, ChecksumMode: str, VersionId: str = "") -> Any:
         assert ChecksumMode == "ENABLED"
@@ -192,6 +199,23 @@ class S3:
         return version
 
 
+def truth(s3: S3) -> dict[str, Entry]:
+    """Every object of the data set, asked one by one."""
+    found = {}
+    for key in s3.keys("data", "data/"):
+        if not key.endswith("/"):
+            head = s3.head_object(Bucket="data", Key=key, ChecksumMode="ENABLED")
+            checksum = f"sha256:{head['ChecksumSHA256']}"
+            found[key] = Entry(key, head["VersionId"], head["ContentLength"], checksum)
+    return found
+
+
+def content_id(entries: Mapping[str, Entry]) -> str:
+    """The id of a snapshot of these entries, from scratch."""
+    contents = (entry.content for entry in entries.values())
+    return set_hash.digest(set_hash.joined(set_hash.EMPTY, contents))
+
+
 @dataclass
 class Sqs:
     """Remembers what was sent."""
@@ -265,6 +289,7 @@ class Executions:
                 "PipelineExecutionDisplayName": request["PipelineExecutionDisplayName"],
                 "PipelineExecutionStatus": "Executing",
                 "StartTime": self.clock.now,
+                "CreationTime": self.clock.now,
                 "LastModifiedTime": self.clock.now,
                 "parameters": {p["Name"]: p["Value"] for p in request["PipelineParameters"]},
             }

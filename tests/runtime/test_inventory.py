@@ -18,20 +18,14 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from components.runtime import inventory as module
 from components.runtime import segment as segment_module
-from components.runtime import set_hash
 from components.runtime.document import Conflict
-from components.runtime.inventory import HEAD_KEY, Hints, Inventory, InventoryStore
+from components.runtime.inventory import HEAD_KEY, Hints, Inventory, InventoryStore, plenty
 from components.runtime.segment import Entry
 from components.runtime.snapshot import Changes, Snapshot
-from tests.runtime.fakes import S3, START, Clock, Died, Mortal, refusal
+from tests.runtime.fakes import S3, START, Clock, Died, Mortal, content_id, refusal, truth
 
 EVENTS = Path(__file__).parents[1] / "events"
 NO_HINT = Hints(sweep=False)
-
-
-def plenty() -> float:
-    """Of time."""
-    return 900
 
 
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,14 +70,7 @@ class Bucket:
 
     @property
     def truth(self) -> dict[str, Entry]:
-        """Every object of the data set, asked one by one."""
-        found = {}
-        for key in self.s3.keys("data", "data/"):
-            if not key.endswith("/"):
-                head = self.s3.head_object(Bucket="data", Key=key, ChecksumMode="ENABLED")
-                checksum = f"sha256:{head['ChecksumSHA256']}"
-                found[key] = Entry(key, head["VersionId"], head["ContentLength"], checksum)
-        return found
+        return truth(self.s3)
 
     def entries(self, inventory: Inventory) -> dict[str, Entry]:
         """What a reader of the snapshot is given; it verifies the id."""
@@ -106,11 +93,6 @@ def large(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> Bucket:
         bucket.put(f"{number:02}")
     bucket.look()
     return bucket
-
-
-def id_of(entries: dict[str, Entry]) -> str:
-    contents = (entry.content for entry in entries.values())
-    return set_hash.digest(set_hash.joined(set_hash.EMPTY, contents))
 
 
 # --- identity -----------------------------------------------------------------------------------
@@ -496,14 +478,14 @@ def test_a_data_set_may_be_emptied_and_filled_again(large: Bucket) -> None:
 
 
 def test_an_older_snapshot_stays_readable(large: Bucket) -> None:
-    truth = large.truth
+    then = large.truth
     earlier = large.store.save(large.hint())
     for number in range(20):
         large.hint(large.put(f"{number:02}", "changed"))
         large.store.tidy(large.now, plenty)
     found = Snapshot.load(large.s3, "artifacts", earlier.id)
     assert found is not None
-    assert {entry.key: entry for entry in found.entries(large.store.segments)} == truth
+    assert {entry.key: entry for entry in found.entries(large.store.segments)} == then
 
 
 def test_folding_gives_way_to_another_writer(large: Bucket) -> None:
@@ -730,11 +712,11 @@ class World(RuleBasedStateMachine):
         if self.newest is None:
             return
         inventory = self.newest
-        known, truth = self.bucket.entries(inventory), self.bucket.truth
-        for key in known.keys() | truth.keys():
+        known, there = self.bucket.entries(inventory), self.bucket.truth
+        for key in known.keys() | there.keys():
             if key not in self.told | self.untold:
-                assert known.get(key) == truth.get(key)
-        assert inventory.snapshot_id == id_of(known)
+                assert known.get(key) == there.get(key)
+        assert inventory.snapshot_id == content_id(known)
         assert inventory.objects == len(known)
         assert inventory.size == sum(entry.size for entry in known.values())
         assert inventory.counts.added - inventory.counts.removed == len(known)
