@@ -38,7 +38,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from components.runtime import set_hash
-from components.runtime.inventory import RESERVE_SECONDS, THREADS, Hints, InventoryStore
+from components.runtime.inventory import CONNECTIONS, RESERVE_SECONDS, Hints, InventoryStore
 from components.runtime.segment import Entry
 from components.runtime.snapshot import Snapshot
 
@@ -345,7 +345,7 @@ def decide(url: str, since: str) -> str:
         region_name="eu-west-1",
         aws_access_key_id="test",
         aws_secret_access_key="test",  # noqa: S106  # loopback
-        config=Config(max_pool_connections=THREADS, s3={"addressing_style": "path"}),
+        config=Config(max_pool_connections=CONNECTIONS, s3={"addressing_style": "path"}),
     )
     messages = sys.stdin.read().splitlines()
     now = datetime.now(UTC)

@@ -43,8 +43,10 @@ SEGMENT_ENTRIES = 16_384
 """A segment that grows beyond this is split; so many entries are in memory at once."""
 RESERVE_SECONDS = 30
 """No further step of a listing is begun with less time than this."""
-THREADS = 32
-"""Requests at once. Give the S3 client as many connections (botocore's default is 10)."""
+THREADS = 16
+"""Requests of a kind at once; more cost processor time."""
+CONNECTIONS = 2 * THREADS
+"""What the S3 client needs: objects are asked for while their entries are looked up."""
 
 # Most telling first. SHA-1 and shorter sums still tell an upload from another.
 _CHECKSUMS = ("SHA256", "CRC64NVME", "SHA1", "CRC32C", "CRC32")
@@ -353,9 +355,10 @@ class InventoryStore:
         """The inventory with what S3 says about `keys` now."""
         if not keys:
             return inventory
-        before = self._find(inventory, keys)
         with ThreadPoolExecutor(THREADS) as pool:
-            seen = dict(zip(keys, pool.map(self._observe, keys), strict=True))
+            observations = pool.map(self._observe, keys)
+            before = self._find(inventory, keys)
+            seen = dict(zip(keys, observations, strict=True))
         return inventory.recorded(before, seen, now)
 
     def _observe(self, key: str) -> Observation | None:

@@ -51,7 +51,7 @@ from botocore.exceptions import ClientError
 
 from .document import Conflict, Document, error_code, read_json
 from .failure import Cause, FailedStep, cause_of_run
-from .inventory import SWEEP, THREADS, Hints, Inventory, InventoryStore, TimeLeft, plenty
+from .inventory import CONNECTIONS, SWEEP, Hints, Inventory, InventoryStore, TimeLeft, plenty
 from .ledger import Ledger
 from .orders import PAUSE_KEY, REQUEST_KEY, Pause, Request
 from .retrain_decision import Decision, Kind, burst_since, decide, snapshot_due
@@ -222,7 +222,7 @@ def handler(event: Event, context: Any) -> dict[str, Any]:
 
 @functools.cache
 def _clients() -> Clients:
-    s3 = boto3.client("s3", config=Config(max_pool_connections=THREADS))
+    s3 = boto3.client("s3", config=Config(max_pool_connections=CONNECTIONS))
     return Clients(s3, *map(boto3.client, ("sqs", "sagemaker", "cloudwatch")))
 
 
