@@ -353,13 +353,17 @@ def decide(url: str, since: str) -> str:
     store = InventoryStore(s3, "data", PREFIX, "artifacts")
     started, busy = time.monotonic(), time.process_time()
     hints = Hints.of(messages, "data", PREFIX)
-    inventory = store.look(hints, now, _plenty)
+    store.look(hints, now, _plenty)
+    recorded = time.monotonic()
+    inventory = store.read(now)
     store.changes(inventory, since)
     store.save(inventory)
     seconds, busy = time.monotonic() - started, time.process_time() - busy
     what = f"{len(hints.keys):,} hints" if hints.keys else "sweep"
     print(
-        f"  {what}: {seconds:.2f} s (processor {busy:.2f} s), peak {peak()}; {s3}", file=sys.stderr
+        f"  {what}: {seconds:.2f} s, of it {recorded - started:.2f} s for recording "
+        f"(processor {busy:.2f} s), peak {peak()}; {s3}",
+        file=sys.stderr,
     )
     s3 = Counted(client)
     started = time.monotonic()
