@@ -204,12 +204,11 @@ class RetrainingTriggers(pulumi.ComponentResource):
             statements=[
                 *wakeups.statements,
                 allow("ListDataVersions", "s3:ListBucketVersions", here.bucket(data)),
+                allow("LookAtData", "s3:GetObject", here.bucket(data, f"{DATA_PREFIX}*")),
+                # Without it S3 answers 403, and not 404, for an object that is not there.
                 allow(
-                    "ReadDataByVersion",
-                    ["s3:GetObject", "s3:GetObjectVersion"],
-                    here.bucket(data, f"{DATA_PREFIX}*"),
+                    "FindWhatIsThere", "s3:ListBucket", [here.bucket(data), here.bucket(artifacts)]
                 ),
-                allow("FindItsState", "s3:ListBucket", here.bucket(artifacts)),
                 allow(
                     "ReadCodeSnapshotsOrdersAndItsState",
                     "s3:GetObject",
@@ -219,6 +218,7 @@ class RetrainingTriggers(pulumi.ComponentResource):
                             "code/current.json",
                             "snapshots/*",
                             "state/deploy.json",
+                            "state/inventory.json",
                             "state/ledger/*",
                             "state/pause.json",
                             "state/request.json",
@@ -232,6 +232,7 @@ class RetrainingTriggers(pulumi.ComponentResource):
                     "s3:PutObject",
                     [
                         here.bucket(artifacts, "snapshots/*"),
+                        here.bucket(artifacts, "state/inventory.json"),
                         here.bucket(artifacts, "state/retrain.json"),
                         here.bucket(artifacts, "state/ledger/*"),
                         here.bucket(artifacts, "state/runs/*"),

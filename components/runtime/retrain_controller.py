@@ -3,12 +3,14 @@
 What its role must allow (action: resource):
 
 - s3:ListBucketVersions: the data bucket (prefix DATA_PREFIX)
-- s3:GetObjectVersion: DATA_BUCKET/DATA_PREFIX* (HeadObject of one version)
-- s3:ListBucket: the artifact bucket, without a condition on the prefix (or S3 answers 403, not 404,
-  for an object that does not exist yet; and the ledger lists its segments)
-- s3:GetObject: ARTIFACT_BUCKET/code/current.json, /snapshots/*, /state/retrain.json, /state/runs/*,
-  /state/ledger/*, /state/deploy.json, /state/pause.json, /state/request.json
-- s3:PutObject: ARTIFACT_BUCKET/snapshots/*, /state/retrain.json, /state/runs/*, /state/ledger/*
+- s3:GetObject: DATA_BUCKET/DATA_PREFIX* (HeadObject)
+- s3:ListBucket: both buckets, without a condition on the prefix (or S3 answers 403, not 404, for an
+  object that does not exist; and the ledger lists its segments)
+- s3:GetObject: ARTIFACT_BUCKET/code/current.json, /snapshots/*, /state/inventory.json,
+  /state/retrain.json, /state/runs/*, /state/ledger/*, /state/deploy.json, /state/pause.json,
+  /state/request.json
+- s3:PutObject: ARTIFACT_BUCKET/snapshots/*, /state/inventory.json, /state/retrain.json,
+  /state/runs/*, /state/ledger/*
 - cloudwatch:DescribeAlarms: the alarms in ALARM_NAMES
 - cloudwatch:PutMetricData: *, with the condition cloudwatch:namespace = NAMESPACE
 - sagemaker:StartPipelineExecution, sagemaker:ListPipelineExecutions: the pipeline
@@ -44,10 +46,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from .document import Conflict, Document, error_code, read_json
 from .failure import Cause, FailedStep, cause_of_run
+from .inventory import CONNECTIONS, SWEEP, Hints, Inventory, InventoryStore, TimeLeft, plenty
 from .ledger import Ledger
 from .orders import PAUSE_KEY, REQUEST_KEY, Pause, Request
 from .retrain_decision import Decision, Kind, burst_since, decide, snapshot_due
@@ -66,7 +70,6 @@ from .retrain_world import (
     World,
     remember,
 )
-from .snapshot import Snapshot, SnapshotStore
 from .wakeups import Event, all_done, arrival, wake_later
 
 CONTROLLER = "retrain"
@@ -204,16 +207,23 @@ class Held:
     etag: str | None
 
 
-def handler(event: Event, context: Any) -> dict[str, Any]:  # noqa: ARG001  # Lambda's signature
-    """One look at the world for a whole batch of wake-ups, whatever they say."""
+def handler(event: Event, context: Any) -> dict[str, Any]:
+    """One look at the world for a whole batch of wake-ups, which may hint at what has changed.
+
+    Raises Conflict if the hints could not be recorded: the messages come again.
+    """
     settings = Settings.from_environment(os.environ)
-    RetrainController(settings, _clients()).wake(datetime.now(UTC))
+    messages = (record["body"] for record in event["Records"])
+    hints = Hints.of(messages, settings.data_bucket, settings.data_prefix)
+    controller = RetrainController(settings, _clients())
+    controller.wake(datetime.now(UTC), hints, lambda: context.get_remaining_time_in_millis() / 1000)
     return all_done()
 
 
 @functools.cache
 def _clients() -> Clients:
-    return Clients(*map(boto3.client, ("s3", "sqs", "sagemaker", "cloudwatch")))
+    s3 = boto3.client("s3", config=Config(max_pool_connections=CONNECTIONS))
+    return Clients(s3, *map(boto3.client, ("sqs", "sagemaker", "cloudwatch")))
 
 
 class RetrainController:
@@ -224,12 +234,25 @@ class RetrainController:
         self.clients = clients
         self.owner = owner or uuid.uuid4().hex
         bucket = settings.artifact_bucket
-        self.store = SnapshotStore(clients.s3, settings.data_bucket, settings.data_prefix, bucket)
+        self.inventory = InventoryStore(
+            clients.s3, settings.data_bucket, settings.data_prefix, bucket
+        )
         self.ledger = Ledger(clients.s3, bucket, settings.loop)
         self.document = Document(clients.s3, bucket, STATE_KEY)
 
-    def wake(self, now: datetime) -> Decision | None:
-        """Take one step; returns the decision, or None if others acted at every look."""
+    def wake(
+        self, now: datetime, hints: Hints = SWEEP, time_left: TimeLeft = plenty
+    ) -> Decision | None:
+        """Take one step; returns the decision, or None if others acted at every look.
+
+        Raises Conflict if what the hints are about could not be recorded in time.
+        """
+        self.inventory.look(hints, now, time_left)
+        decision = self._decide_and_act(now)
+        self.inventory.tidy(now, time_left)
+        return decision
+
+    def _decide_and_act(self, now: datetime) -> Decision | None:
         for _ in range(_LOOKS):
             try:
                 return self._step(now)
@@ -240,12 +263,12 @@ class RetrainController:
     def _step(self, now: datetime) -> Decision:
         held = self._read_state()  # before all else: see above
         held = self._catch_up(held)
-        world, snapshot = self._read_world(held.state, now)
+        world, inventory = self._read_world(held.state, now)
         decision = decide(world, now)
         if decision.claim is None:
             self._stay(decision, world, held, now)
         else:
-            self._begin(decision, decision.claim, world, snapshot, held, now)
+            self._begin(decision, decision.claim, world, inventory, held, now)
         self.ledger.tell(CONTROLLER, decision.kind, decision.rule, decision.reason)
         return decision
 
@@ -367,8 +390,8 @@ class RetrainController:
 
     # --- reading the world ------------------------------------------------------------------------
 
-    def _read_world(self, state: State, now: datetime) -> tuple[World, Snapshot | None]:
-        data, since, snapshot = self._read_data(state, now)
+    def _read_world(self, state: State, now: datetime) -> tuple[World, Inventory | None]:
+        data, since, inventory = self._read_data(state, now)
         world = World(
             pipeline=self.settings.pipeline,
             data=data,
@@ -384,25 +407,30 @@ class RetrainController:
             pause=self._read_pause(),
             request=self._read_request(state.answered_request),
         )
-        return replace(world, past=self._past(world.inputs)), snapshot
+        return replace(world, past=self._past(world.inputs)), inventory
 
     def _read_data(
         self, state: State, now: datetime
-    ) -> tuple[Data, datetime | None, Snapshot | None]:
-        """The data, since when uploads go on, and the snapshot that is to be saved with a claim."""
+    ) -> tuple[Data, datetime | None, Inventory | None]:
+        """The data, since when uploads go on, and the inventory to be saved with a claim."""
         limits = self.settings.limits
-        listing = self.store.listing()
-        data = Data(len(listing.objects), listing.size, listing.last_change, None, None)
+        known = self.inventory.read(now)
+        data = Data(
+            known.objects,
+            known.size,
+            known.last_change,
+            snapshot_id=None,
+            changes=None,
+            sequence=known.sequence,
+            adopted=known.adopted,
+        )
         since = burst_since(state.burst_since, data, limits, now)
         due = snapshot_due(data, since, limits)
-        # While uploads go on the snapshot is outdated before it is made: save the HeadObjects.
-        if not listing.objects or due is None or now < due:
+        if not known.adopted or not known.objects or due is None or now < due:
             return data, since, None
         newest = state.runs[-1].identity.inputs.snapshot_id if state.runs else None
-        previous = self.store.load(newest) if newest else None
-        snapshot = self.store.snapshot(listing, previous)
-        changes = snapshot.since(previous) if previous else None
-        return replace(data, snapshot_id=snapshot.id, changes=changes), since, snapshot
+        changes = self.inventory.changes(known, newest) if newest else None
+        return replace(data, snapshot_id=known.snapshot_id, changes=changes), since, known
 
     def _read_code(self) -> Code | None:
         bucket = self.settings.artifact_bucket
@@ -474,7 +502,7 @@ class RetrainController:
         decision: Decision,
         claim: Claim,
         world: World,
-        snapshot: Snapshot | None,
+        inventory: Inventory | None,
         held: Held,
         now: datetime,
     ) -> None:
@@ -482,8 +510,8 @@ class RetrainController:
         claim = replace(claim, owner=self.owner)
         state = replace(self._intend(decision, world, held.state, now), claim=claim)
         if decision.kind is Kind.START:
-            if snapshot is not None:
-                self.store.save(snapshot)
+            if inventory is not None:
+                self.inventory.save(inventory)
             state = replace(
                 state,
                 episodes=_answered(state.episodes, claim.identity.episodes, claim.token),

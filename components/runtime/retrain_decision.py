@@ -6,14 +6,15 @@ it, asked in this order; the first that has something to say decides, and if non
 
 1. `paused`: a person's pause.
 2. `claimed`: a start under way is waited for; past its deadline it is completed, under its token.
-3. `young`: no data yet, no code yet: ordinary states of a young loop.
-4. `single_flight`: one run at a time; what has changed meanwhile is pending, and said.
-5. `quiet_period`: a burst of uploads is one run; one that never ends is run after a maximum wait.
-6. `order`: data or code older than what a run was started on is not run.
-7. `judged`: nothing deserves a run. Then drift that stands, or a run that failed, is a person's.
-8. `retry_wait`: a failure of AWS's is repeated, so many times, with growing waits.
-9. `cool_down`: a new model is given time to show its effect before drift starts another run.
-10. `runs_per_day`, `hours_per_month`: what is over budget waits.
+3. `adoption`: until a data set was listed completely once, it is not known.
+4. `young`: no data yet, no code yet: ordinary states of a young loop.
+5. `single_flight`: one run at a time; what has changed meanwhile is pending, and said.
+6. `quiet_period`: a burst of uploads is one run; one that never ends is run after a maximum wait.
+7. `order`: data or code older than what a run was started on is not run.
+8. `judged`: nothing deserves a run. Then drift that stands, or a run that failed, is a person's.
+9. `retry_wait`: a failure of AWS's is repeated, so many times, with growing waits.
+10. `cool_down`: a new model is given time to show its effect before drift starts another run.
+11. `runs_per_day`, `hours_per_month`: what is over budget waits.
 
 docs/retraining.md says what each is for.
 """
@@ -174,6 +175,15 @@ def claimed(world: World, now: datetime) -> Decision | None:
     return Decision(Kind.COMPLETE, "claim", reason, claim=renewed)
 
 
+def adoption(world: World, now: datetime) -> Decision | None:
+    """A data set is adopted by listing it, in steps; a part of it is no data to decide on."""
+    if world.data.adopted:
+        return None
+    objects = _objects(world.data.objects)
+    reason = f"The data set is being adopted: {objects} so far."
+    return Decision(Kind.WAIT, "adoption", reason, until=now)
+
+
 def young(world: World, now: datetime) -> Decision | None:  # noqa: ARG001  # a Rule
     """Without data or code there is nothing to do, and nothing wrong."""
     if not world.data.objects:
@@ -323,6 +333,7 @@ def hours_per_month(world: World, now: datetime) -> Decision | None:
 RULES: tuple[Rule, ...] = (
     paused,
     claimed,
+    adoption,
     young,
     single_flight,
     quiet_period,

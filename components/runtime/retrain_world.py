@@ -49,10 +49,10 @@ class Data:
     changes: Changes | None
     """Since the newest run's snapshot; None if there is none to compare with."""
     sequence: int = 0
-    """Where this state of the data stands among all its states: whoever reads the data must never
-    give a later state a smaller number, whatever the clocks say, and the same state the same one.
-    0 from a reader that has no numbers: SnapshotStore.listing is strongly consistent and is read
-    after the state document, so what it gives is never older than what a run was claimed for."""
+    """Where this state of the data stands among all its states (see `inventory`): a later state
+    never has a smaller number, whatever the clocks say, and the same state has the same one."""
+    adopted: bool = True
+    """False until the first listing of the data set is complete: what is known is a part of it."""
 
 
 @dataclass(frozen=True)

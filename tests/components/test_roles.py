@@ -153,7 +153,13 @@ def test_each_role_reads_and_writes_its_own_places_in_the_buckets(engine: Engine
         "monitor": {"monitor/reports/*", "state/monitor.json", "state/ledger/*"},
         "pipeline": set(),
         "registry-teardown": set(),
-        "retrain": {"snapshots/*", "state/retrain.json", "state/ledger/*", "state/runs/*"},
+        "retrain": {
+            "snapshots/*",
+            "state/inventory.json",
+            "state/ledger/*",
+            "state/retrain.json",
+            "state/runs/*",
+        },
         "training": {"runs/*"},
     }
     assert reads == {
@@ -167,6 +173,7 @@ def test_each_role_reads_and_writes_its_own_places_in_the_buckets(engine: Engine
             "code/current.json",
             "snapshots/*",
             "state/deploy.json",
+            "state/inventory.json",
             "state/ledger/*",
             "state/pause.json",
             "state/request.json",

@@ -223,7 +223,7 @@ def test_clients_are_built_once_a_process(
 ) -> None:
     made: list[str] = []
 
-    def client(name: str) -> str:
+    def client(name: str, **_: Any) -> str:
         made.append(name)
         return name
 
