@@ -11,7 +11,7 @@ export UV_PYTHON_DOWNLOADS := never
 # Compiled modules are kept: without them every start of a step imports its libraries from source, seconds each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo laptop engine test test-all check format setup lock clean
+.PHONY: help demo laptop engine test test-all bench check contract format setup lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -31,10 +31,16 @@ test: .venv/.tests .venv-steps/.ready  ## the default tests (a few minutes)
 test-all: .venv/.tests .venv-steps/.ready  ## the slower tiers: the wheel in an empty environment, the loop end to end, the genuine engine
 	.venv/bin/python -m pytest -m 'packaging or loop or engine'
 
+bench: .venv/.laptop  ## what the components cost on top of bare resources, as ratios; LOOPS="1 10" RUNS=3
+	@.venv/bin/python -m benchmarks $(if $(LOOPS),--loops $(LOOPS)) $(if $(RUNS),--runs $(RUNS))
+
 check: .venv/.tests  ## lint, format and types
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
+
+contract: .venv/.laptop  ## rewrite docs/components.md after a change of a component's inputs or outputs
+	@PYTHONPATH=. .venv/bin/python -W ignore tests/components/contract.py
 
 format: .venv/.tests  ## put the code into its format
 	.venv/bin/ruff check --fix .

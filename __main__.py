@@ -28,6 +28,7 @@ class Settings:
     """The stack's configuration. ``Pulumi.yaml`` says what each key means, and its default."""
 
     loop: str
+    data_bucket_name: str
 
     pipelines: str
     target_column: str
@@ -61,7 +62,12 @@ class Settings:
     monitor_batch_window_seconds: int
 
     quiet_period_seconds: int
+    max_wait_seconds: int
     cool_down_seconds: int
+    runs_per_day: int
+    training_hours_per_month: int
+    retries: int
+    retry_seconds: int
     retrain_batch_window_seconds: int
     sweep_schedule: str
 
@@ -76,9 +82,11 @@ class Settings:
 
 
 def read_settings() -> Settings:
-    """Read every setting. Raises ``ValueError`` for a key that is unknown, missing or no value."""
+    """Read every setting. Raises ``ValueError`` for a key that is encrypted, unknown, missing or no
+    value."""
     config = pulumi.Config()
     keys = {field.name.replace("_", "-"): field for field in fields(Settings)}
+    refuse_encrypted(config.name)
     refuse_unknown(config.name, keys)
     return Settings(
         **{
@@ -88,12 +96,31 @@ def read_settings() -> Settings:
     )
 
 
+def given_keys() -> set[str]:
+    """The keys that are set; engines hand them over in two ways, and pulumi.Config lists none."""
+    return {*pulumi.runtime.get_config_env(), *pulumi.runtime.config.CONFIG.get()}
+
+
+def refuse_encrypted(project: str) -> None:
+    """Raise ``ValueError`` if a key that the program reads is a secret: none of them can stay one.
+
+    It stands before whatever shows a value, so that no message can hold a secret.
+    """
+    encrypted = pulumi.runtime.config.get_config_secret_keys_env()
+    for key in sorted({*given_keys(), *encrypted}):
+        ours = key.startswith(f"{project}:") or key == "aws:region"
+        if ours and (key in encrypted or pulumi.runtime.is_config_secret(key)):
+            raise ValueError(
+                f"{key} is encrypted, and no setting is a secret, for settings stand in plain text "
+                "in the state and in what runs on AWS: set it with pulumi config set --plaintext "
+                f"{key}, and keep secrets out of it."
+            )
+
+
 def refuse_unknown(project: str, known: Iterable[str]) -> None:
     """Raise ``ValueError`` if a key of the project is set that nobody reads: it is a slip."""
     prefix = f"{project}:"
-    # Engines hand configuration over in either of two ways, and pulumi.Config cannot list it.
-    given = {**pulumi.runtime.get_config_env(), **pulumi.runtime.config.CONFIG.get()}
-    for key in sorted(given):
+    for key in sorted(given_keys()):
         name = key.removeprefix(prefix)
         if key.startswith(prefix) and name not in known:
             similar = difflib.get_close_matches(name, known, n=1)
@@ -174,6 +201,7 @@ image = settings.image or pipelines.default_image(region())
 data = DataStore(
     loop,
     {
+        "data_bucket_name": settings.data_bucket_name,
         "protect": settings.protect,
         "force_destroy": settings.force_destroy,
         "kms_key_arn": settings.kms_key_arn,
@@ -274,7 +302,13 @@ retraining = RetrainingTriggers(
         "pipeline_name": training.pipeline_name,
         "alarm_names": [monitor.alarm_name],
         "quiet_period_seconds": settings.quiet_period_seconds,
+        "max_wait_seconds": settings.max_wait_seconds,
         "cool_down_seconds": settings.cool_down_seconds,
+        "runs_per_day": settings.runs_per_day,
+        "training_hours_per_month": settings.training_hours_per_month,
+        "retries": settings.retries,
+        "retry_seconds": settings.retry_seconds,
+        "alarm_actions": settings.alarm_actions,
         "sweep_schedule": settings.sweep_schedule,
         "batch_window_seconds": settings.retrain_batch_window_seconds,
         "kms_key_arn": settings.kms_key_arn,

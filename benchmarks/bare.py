@@ -25,7 +25,7 @@ def declare(declarations: list[Declaration]) -> None:
         made[each.type, each.name] = kind(
             each.name,
             opts=pulumi.ResourceOptions(
-                depends_on=[made[tuple(other)] for other in each.depends_on],
+                depends_on=[made[type_, name] for type_, name in each.depends_on],
                 protect=each.protect,
                 retain_on_delete=each.retain_on_delete,
             ),
@@ -38,8 +38,9 @@ def _input(value: Any, made: dict[Key, Any]) -> Any:
     if isinstance(value, dict) and value.keys() == {"path"}:
         return pulumi.FileAsset(value["path"])
     if isinstance(value, dict) and value.keys() == {"paths"}:
-        files = {name: pulumi.FileAsset(path) for name, path in value["paths"].items()}
-        return pulumi.AssetArchive(files)
+        return pulumi.AssetArchive(
+            {name: pulumi.FileAsset(path) for name, path in value["paths"].items()}
+        )
     references = sorted(set(_references(value)))
     if not references:
         return value

@@ -17,6 +17,7 @@ from laptop.resources.provider import output_properties
 from laptop.resources.shape import Properties
 
 PROJECT, STACK = "perennial", "bench"
+CONFIG = {"aws:region": "eu-west-1"}
 
 Key: TypeAlias = tuple[str, str]
 """A resource, by type and name."""
@@ -26,13 +27,13 @@ REFERENCE = re.compile(r"\$\{([^|{}]+)\|([^|{}]*)\|([^|{}]+)\}")
 
 
 class Declaration(NamedTuple):
-    """One resource that is no component. Assets are what they hold: a path, or paths by name."""
+    """One resource that is no component. An asset is its path, an archive its paths by name."""
 
     type: str
     name: str
     inputs: dict[str, Any]
-    depends_on: list[Key]
-    """What it waits for without using an output of it."""
+    depends_on: list[list[str]]
+    """Types and names of what it waits for without using an output of it."""
     protect: bool
     retain_on_delete: bool
 
@@ -40,8 +41,7 @@ class Declaration(NamedTuple):
 def record(program: Callable[[], object]) -> list[Declaration]:
     """Run ``program`` and write down what it declares, each after what it refers to."""
     recorder = _Recorder()
-    config = {"aws:region": "eu-west-1"}
-    run(program, recorder, project=PROJECT, stack=STACK, config=config, preview=False)
+    run(program, recorder, project=PROJECT, stack=STACK, config=CONFIG, preview=False)
     return recorder.declarations
 
 
@@ -71,7 +71,7 @@ class _Recorder:
                 type=type_,
                 name=name,
                 inputs={key: _written(value) for key, value in registration.inputs.items()},
-                depends_on=sorted(_key(urn) for urn in registration.dependencies - used),
+                depends_on=sorted(list(_key(urn)) for urn in registration.dependencies - used),
                 protect=registration.protect,
                 retain_on_delete=registration.retain_on_delete,
             )
@@ -92,5 +92,5 @@ def _written(value: Any) -> Any:
     if isinstance(value, pulumi.FileAsset):
         return {"path": str(value.path)}
     if isinstance(value, pulumi.AssetArchive):
-        return {"paths": {name: str(each.path) for name, each in value.assets.items()}}
+        return {"paths": {name: _written(each)["path"] for name, each in value.assets.items()}}
     return value

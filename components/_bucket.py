@@ -7,7 +7,7 @@ from pulumi_aws import s3
 
 from ._args import Shared
 from ._iam import document
-from ._outputs import text
+from ._outputs import Text
 
 ABANDONED_UPLOAD_DAYS = 7
 
@@ -15,15 +15,20 @@ ABANDONED_UPLOAD_DAYS = 7
 def bucket(
     name: str,
     *,
+    bucket_name: str | None = None,
     lifecycle: Sequence["s3.BucketLifecycleConfigurationRuleArgsDict"],
     force_destroy: bool,
     protect: bool,
     shared: Shared,
     opts: pulumi.ResourceOptions,
 ) -> "s3.Bucket":
-    """The bucket, with ``lifecycle`` rules besides the one that drops abandoned uploads."""
+    """The bucket, with ``lifecycle`` rules besides the one that drops abandoned uploads.
+
+    Without ``bucket_name``, its name in S3 is made up of ``name``.
+    """
     made = s3.Bucket(
         name,
+        bucket=bucket_name,
         force_destroy=force_destroy,
         tags=shared.tags,
         opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(protect=protect)),
@@ -74,7 +79,7 @@ def bucket(
                     "Effect": "Deny",
                     "Principal": "*",
                     "Action": "s3:*",
-                    "Resource": [made.arn, text(made.arn, "/*")],
+                    "Resource": [made.arn, Text(made.arn, "/*")],
                     "Condition": {"Bool": {"aws:SecureTransport": "false"}},
                 }
             ]

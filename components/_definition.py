@@ -9,6 +9,8 @@ import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+from ._args import ArgumentError
+
 PER_RUN = frozenset({"SnapshotId", "CodeVersion"})
 """Parameters without a default: every start of the pipeline says them."""
 
@@ -25,20 +27,20 @@ def check(definition: str, parameters: Mapping[str, Any], own: Collection[str] =
 
     ``parameters`` are what the user gives, ``own`` the names of those that the component adds. A
     name must be declared, a value must fit its type (those not known yet, anything but ``str``, are
-    not looked at), and a parameter without a default must be given. Raises ``ValueError``.
+    not looked at), and a parameter without a default must be given. Raises ``ArgumentError``.
     """
     declared = {each["Name"]: each for each in _read(definition).get("Parameters", [])}
     for name, value in parameters.items():
         if name in PER_RUN:
-            raise ValueError(
+            raise ArgumentError(
                 f"parameters has {name}, and each run is given its own: remove it from parameters."
             )
         if name in own:
-            raise ValueError(
+            raise ArgumentError(
                 f"parameters has {name}, and the component sets it: remove it from parameters."
             )
         if name not in declared:
-            raise ValueError(
+            raise ArgumentError(
                 f"parameters has {name!r}, and the definition declares only "
                 f"{', '.join(sorted(declared.keys() - PER_RUN - set(own)))}: correct the name."
             )
@@ -48,7 +50,7 @@ def check(definition: str, parameters: Mapping[str, Any], own: Collection[str] =
         if not (
             name in PER_RUN or name in own or name in parameters or "DefaultValue" in parameter
         ):
-            raise ValueError(
+            raise ArgumentError(
                 f"parameters has no {name}, and the definition has no default for it: add it to "
                 "parameters."
             )
@@ -68,7 +70,7 @@ def bind(
 
     ``parameters`` and ``own`` become default values of the definition's parameters; those of
     ``own`` that it does not declare are left out. The network and the key are put into every
-    processing and training step, the isolation into training steps. Raises ``ValueError`` as
+    processing and training step, the isolation into training steps. Raises ``ArgumentError`` as
     ``check`` does.
     """
     check(definition, parameters, own)
@@ -100,15 +102,29 @@ def bind(
     return json.dumps(bound, sort_keys=True)
 
 
+def values(bound: str, leave_out: Collection[str] = ()) -> dict[str, str]:
+    """The values that the parameters of a bound definition have, as text, by name.
+
+    Those without a value, which a run is given when it is started, and those of ``leave_out`` are
+    not among them.
+    """
+    return {
+        parameter["Name"]: value if isinstance(value, str) else json.dumps(value)
+        for parameter in _read(bound).get("Parameters", [])
+        if (value := parameter.get("DefaultValue")) is not None
+        and parameter["Name"] not in leave_out
+    }
+
+
 def _read(definition: str) -> dict[str, Any]:
     try:
         read = json.loads(definition)
     except json.JSONDecodeError as error:
-        raise ValueError(
+        raise ArgumentError(
             f"definition is not JSON ({error}): give what the pipeline was compiled to."
         ) from error
     if not isinstance(read, dict) or "Steps" not in read:
-        raise ValueError(
+        raise ArgumentError(
             "definition is JSON without Steps, and SageMaker runs steps: give what the pipeline "
             "was compiled to."
         )
@@ -120,13 +136,13 @@ def _value(parameter: Mapping[str, Any], text: str) -> Any:
     try:
         value = _READ[kind](text)
     except (ValueError, KeyError) as error:
-        raise ValueError(
+        raise ArgumentError(
             f"The pipeline's parameter {parameter['Name']} is {text!r}, and its type is {kind}: "
             "write a value of that type."
         ) from error
     allowed = parameter.get("EnumValues")
     if allowed and value not in allowed:
-        raise ValueError(
+        raise ArgumentError(
             f"The pipeline's parameter {parameter['Name']} is {text!r}, and it may be one of "
             f"{', '.join(map(str, allowed))}: choose one."
         )

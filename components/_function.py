@@ -10,7 +10,7 @@ from ._args import Shared
 from ._code import runtime_archive
 from ._iam import Statement, allow, join_network, role
 from ._names import Place
-from ._outputs import text
+from ._outputs import Text
 
 MEMORY_MB = 512
 """Lambda gives processor time in proportion to memory; the drift monitor parses JSON."""
@@ -47,7 +47,7 @@ def function(
     write_logs = allow(
         "WriteItsLog",
         ["logs:CreateLogStream", "logs:PutLogEvents"],
-        text(logs.arn, ":*"),
+        Text(logs.arn, ":*"),
     )
     execution, policy = role(
         name,

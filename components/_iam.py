@@ -14,9 +14,9 @@ from typing import Any
 import pulumi
 from pulumi_aws import iam
 
-from ._args import NetworkArgs, Shared
+from ._args import ArgumentError, NetworkArgs, Shared
 from ._names import Place
-from ._outputs import json_text, lift
+from ._outputs import Text, TextInput, json_text, lift
 
 Statement = Mapping[str, Any]
 """One statement of a policy; its values may be outputs."""
@@ -45,7 +45,7 @@ _NEVER_APPROVES: tuple[Statement, ...] = (
 def allow(
     sid: str,
     actions: str | Sequence[str],
-    resources: pulumi.Input[str] | pulumi.Input[Sequence[pulumi.Input[str]]],
+    resources: TextInput | Sequence[TextInput] | pulumi.Output[Any],
     **condition: Mapping[str, Any],
 ) -> Statement:
     """One Allow statement; ``sid`` says what it is for, keywords are condition operators."""
@@ -136,10 +136,10 @@ class Repository:
 
 
 def repository(image: str) -> Repository:
-    """The repository of an image. Raises ``ValueError`` if the image is not in ECR."""
+    """The repository of an image. Raises ``ArgumentError`` if the image is not in ECR."""
     match = _ECR_IMAGE.fullmatch(image)
     if match is None:
-        raise ValueError(
+        raise ArgumentError(
             f"image is {image!r}, and SageMaker pulls only from ECR: write "
             "<account>.dkr.ecr.<region>.amazonaws.com/<repository>:<tag>."
         )
@@ -154,9 +154,7 @@ def pull_from(repository: Repository, place: Place) -> Sequence[Statement]:
         allow(
             "PullTheImage",
             ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
-            place.partition.apply(
-                lambda partition: f"arn:{partition}:ecr:{region}:{account}:repository/{name}"
-            ),
+            Text("arn:", place.partition, f":ecr:{region}:{account}:repository/{name}"),
         ),
     )
 
@@ -168,17 +166,19 @@ def join_network(network: NetworkArgs | None, place: Place) -> Sequence[Statemen
     interfaces = place.arn("ec2", "network-interface/*")
 
     def arns(kind: str, ids: pulumi.Input[Sequence[pulumi.Input[str]]]) -> pulumi.Output[list[str]]:
-        return lift((place.arn("ec2", kind), ids)).apply(
-            lambda found: [f"{found[0]}/{each}" for each in found[1]]
+        return lift(
+            (place.arn("ec2", kind), ids),
+            lambda found: [f"{found[0]}/{each}" for each in found[1]],
         )
 
-    doors: pulumi.Output[Sequence[pulumi.Input[str]]] = lift(
+    doors = lift(
         (
             interfaces,
             arns("subnet", network["subnet_ids"]),
             arns("security-group", network["security_group_ids"]),
-        )
-    ).apply(lambda found: [found[0], *found[1], *found[2]])
+        ),
+        lambda found: [found[0], *found[1], *found[2]],
+    )
     return (
         allow("OpenInterfaces", "ec2:CreateNetworkInterface", doors),
         allow(

@@ -2,11 +2,13 @@
 
 import re
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import pulumi
 import pulumi_aws as aws
 
-from ._outputs import text
+from ._args import ArgumentError
+from ._outputs import Text, TextInput
 
 NAME_LIMIT = 63
 """Longest name of a SageMaker pipeline, model package group or endpoint (API reference,
@@ -18,18 +20,18 @@ def physical_name(name: str, limit: int = NAME_LIMIT) -> str:
     """The fixed AWS name of what a component called ``name`` owns: ``<project>-<stack>-<name>``.
 
     SageMaker allows capitals but writes ARNs in lower case, and policies compare exactly; so
-    capitals are refused here. Raises ``ValueError`` if the name is too long for AWS (``limit``) or
-    has other characters than a-z, 0-9 and hyphens.
+    capitals are refused here. Raises ``ArgumentError`` if the name is too long for AWS (``limit``)
+    or has other characters than a-z, 0-9 and hyphens.
     """
     project, stack = pulumi.get_project(), pulumi.get_stack()
     full = f"{project}-{stack}-{name}"
     if len(full) > limit:
-        raise ValueError(
+        raise ArgumentError(
             f"The name {full} has {len(full)} characters, and AWS allows {limit} here: shorten the "
             f"project ({project}), the stack ({stack}) or the component ({name})."
         )
     if not _NAME.fullmatch(full):
-        raise ValueError(
+        raise ArgumentError(
             f"The name {full} may have only a-z, 0-9 and single hyphens between them: rename the "
             f"project ({project}), the stack ({stack}) or the component ({name})."
         )
@@ -44,23 +46,30 @@ class Place:
     region: pulumi.Output[str]
     account: pulumi.Output[str]
 
-    def arn(self, service: str, *resource: pulumi.Input[str]) -> pulumi.Output[str]:
+    def arn(self, service: str, *resource: TextInput) -> Text:
         """``arn:<partition>:<service>:<region>:<account>:<resource>``; its parts are joined."""
-        return text(
-            *("arn:", self.partition, ":", service, ":", self.region, ":", self.account, ":"),
+        return Text(
+            *("arn:", self.partition, f":{service}:", self.region, ":", self.account, ":"),
             *resource,
         )
 
-    def bucket(self, name: pulumi.Input[str], *key: pulumi.Input[str]) -> pulumi.Output[str]:
+    def bucket(self, name: pulumi.Input[str], *key: TextInput) -> Text:
         """ARN of a bucket, or of the objects in it that match ``key``, whose parts are joined."""
-        return text("arn:", self.partition, ":s3:::", name, *(("/", *key) if key else ()))
+        return Text("arn:", self.partition, ":s3:::", name, *(("/", *key) if key else ()))
+
+
+_places: WeakKeyDictionary[pulumi.Resource, Place] = WeakKeyDictionary()
 
 
 def place(parent: pulumi.Resource) -> Place:
-    """Ask the AWS provider of ``parent`` where it works."""
-    opts = pulumi.InvokeOutputOptions(parent=parent)
-    return Place(
-        partition=aws.get_partition_output(opts=opts).partition,
-        region=aws.get_region_output(opts=opts).region,
-        account=aws.get_caller_identity_output(opts=opts).account_id,
-    )
+    """Where the AWS provider of ``parent`` works; a provider is asked only once in a program."""
+    provider = parent.get_provider("aws:index/getRegion:getRegion")
+    owner = provider or pulumi.runtime.get_root_resource() or parent
+    if owner not in _places:
+        opts = pulumi.InvokeOutputOptions(provider=provider)
+        _places[owner] = Place(
+            partition=aws.get_partition_output(opts=opts).partition,
+            region=aws.get_region_output(opts=opts).region,
+            account=aws.get_caller_identity_output(opts=opts).account_id,
+        )
+    return _places[owner]

@@ -11,7 +11,7 @@ from typing import Any
 import pulumi
 from pulumi_aws import cloudwatch, lambda_, sqs
 
-from ._args import Shared, given, schedule, whole
+from ._args import ArgumentError, Shared, given, schedule, whole
 from ._function import Function
 from ._iam import Statement, allow, document
 from ._names import Place, physical_name
@@ -41,7 +41,7 @@ class Pace:
 def pace(args: Mapping[str, Any], *, sweep: str, window_seconds: int) -> Pace:
     """Read ``sweep_schedule``, ``batch_size`` and ``batch_window_seconds``, with these defaults.
 
-    Raises ``ValueError`` if Lambda would refuse the batches (API reference,
+    Raises ``ArgumentError`` if Lambda would refuse the batches (API reference,
     CreateEventSourceMapping).
     """
     made = Pace(
@@ -52,7 +52,7 @@ def pace(args: Mapping[str, Any], *, sweep: str, window_seconds: int) -> Pace:
         ),
     )
     if made.batch_size > BATCH_SIZE_WITHOUT_WINDOW and made.window_seconds == 0:
-        raise ValueError(
+        raise ArgumentError(
             f"batch_size is {made.batch_size} and batch_window_seconds is 0, and Lambda collects "
             f"more than {BATCH_SIZE_WITHOUT_WINDOW} messages only within a window: set "
             "batch_window_seconds to 1 or more."

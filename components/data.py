@@ -5,7 +5,7 @@ from typing import NotRequired, TypedDict
 
 import pulumi
 
-from ._args import shared, whole
+from ._args import ArgumentError, shared, whole
 from ._bucket import bucket, superseded
 
 STATE_HISTORY_DAYS = 30
@@ -15,6 +15,9 @@ STATE_HISTORY_DAYS = 30
 class DataStoreArgs(TypedDict):
     """What a DataStore can be told; nothing is required."""
 
+    data_bucket_name: NotRequired[str]
+    """Name of the data bucket. By default one is made up. A bucket that exists is adopted by giving
+    its name and importing it (docs/environments.md); another name later is another bucket."""
     superseded_data_days: NotRequired[int]
     """Days after which a version of a data file that was overwritten or deleted is removed for
     good. By default it is never removed. A model whose data is gone cannot be rebuilt."""
@@ -48,11 +51,11 @@ class DataStore(pulumi.ComponentResource):
     def __init__(
         self, name: str, args: DataStoreArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        common = shared(args)
+        common = shared(args, DataStoreArgs)
         protect = bool(args.get("protect"))
         force_destroy = bool(args.get("force_destroy"))
         if protect and force_destroy:
-            raise ValueError(
+            raise ArgumentError(
                 "protect and force_destroy are both true, and what is protected cannot be "
                 "destroyed: set one of them to false."
             )
@@ -67,6 +70,7 @@ class DataStore(pulumi.ComponentResource):
 
         data = bucket(
             f"{name}-data",
+            bucket_name=args.get("data_bucket_name") or None,
             lifecycle=data_rules,
             force_destroy=force_destroy,
             protect=protect,

@@ -6,11 +6,11 @@ from typing import NotRequired, TypedDict
 import pulumi
 from pulumi_aws import cloudwatch
 
-from ._args import NetworkArgs, given, number, shared, whole
+from ._args import ArgumentError, NetworkArgs, given, number, shared, whole
 from ._function import function
 from ._iam import allow
 from ._names import physical_name, place
-from ._outputs import text
+from ._outputs import Text
 from ._wakeups import pace, wake, wakeup_queue
 
 NAMESPACE = "Perennial"
@@ -94,7 +94,7 @@ class DriftMonitor(pulumi.ComponentResource):
     def __init__(
         self, name: str, args: DriftMonitorArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        common = shared(args)
+        common = shared(args, DriftMonitorArgs)
         share = number("drifted_share", given(args, "drifted_share", DRIFTED_SHARE), 0.001, 1)
         psi = number("psi_threshold", given(args, "psi_threshold", PSI_THRESHOLD), 0.001, 10)
         min_samples = whole("min_samples", given(args, "min_samples", MIN_SAMPLES), 1)
@@ -104,13 +104,13 @@ class DriftMonitor(pulumi.ComponentResource):
         )
         periods = whole("periods_to_alarm", given(args, "periods_to_alarm", PERIODS_TO_ALARM), 1)
         if periods > of_periods:
-            raise ValueError(
+            raise ArgumentError(
                 f"periods_to_alarm is {periods} and evaluation_periods is {of_periods}, and the "
                 "alarm cannot count more periods than it looks at: lower the first or raise the "
                 "second."
             )
         if period * of_periods > 86_400:
-            raise ValueError(
+            raise ArgumentError(
                 f"period_seconds x evaluation_periods is {period * of_periods}, and CloudWatch "
                 "looks back one day (86400 seconds) at most: lower one of them."
             )
@@ -121,7 +121,7 @@ class DriftMonitor(pulumi.ComponentResource):
         here = place(self)
         bucket, endpoint = args["artifact_bucket_name"], args["endpoint_name"]
         group = args["model_package_group_name"]
-        capture = text("capture/", endpoint, "/")
+        capture = Text("capture/", endpoint, "/")
 
         wakeups = wakeup_queue(
             f"{name}-monitor",
@@ -154,6 +154,7 @@ class DriftMonitor(pulumi.ComponentResource):
                     [
                         here.bucket(bucket, capture, "*"),
                         here.bucket(bucket, "runs/*"),
+                        here.bucket(bucket, "state/ledger/*"),
                         here.bucket(bucket, "state/monitor.json"),
                     ],
                 ),
@@ -245,7 +246,7 @@ def _period(value: float) -> int:
     """A period that CloudWatch takes (API reference, PutMetricAlarm)."""
     period = whole("period_seconds", value, 1, 86_400)
     if period not in HIGH_RESOLUTION_PERIODS and period % 60:
-        raise ValueError(
+        raise ArgumentError(
             f"period_seconds is {period}, and CloudWatch takes 10, 20, 30 or a multiple of 60: "
             "choose one of them."
         )

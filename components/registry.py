@@ -6,7 +6,7 @@ from typing import NotRequired, TypedDict
 import pulumi
 from pulumi_aws import lambda_, sagemaker
 
-from ._args import NetworkArgs, shared
+from ._args import ArgumentError, NetworkArgs, shared
 from ._function import function
 from ._iam import allow
 from ._names import physical_name, place
@@ -45,11 +45,11 @@ class ModelRegistry(pulumi.ComponentResource):
     def __init__(
         self, name: str, args: ModelRegistryArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        common = shared(args)
+        common = shared(args, ModelRegistryArgs)
         protect = bool(args.get("protect"))
         force_destroy = bool(args.get("force_destroy"))
         if protect and force_destroy:
-            raise ValueError(
+            raise ArgumentError(
                 "protect and force_destroy are both true, and what is protected cannot be "
                 "destroyed: set one of them to false."
             )

@@ -1,24 +1,43 @@
 """Retrain: what happens in the world wakes the controller that decides whether to train again."""
 
 from collections.abc import Mapping, Sequence
-from typing import NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import pulumi
+from pulumi_aws import cloudwatch
 
-from ._args import NetworkArgs, given, shared, whole
+from ._args import NetworkArgs, given, number, shared, whole
 from ._function import function
 from ._iam import allow
 from ._names import physical_name, place
-from ._outputs import json_text, lift, text
+from ._outputs import Text, json_text, lift
 from ._wakeups import pace, wake, wakeup_queue
 
+NAMESPACE = "Perennial"
 DATA_PREFIX = "data/"
 QUIET_PERIOD_SECONDS = 300
+MAX_WAIT_SECONDS = 6 * 3600
 COOL_DOWN_SECONDS = 6 * 3600
+RUNS_PER_DAY = 10
+MOST_RUNS_PER_DAY = 100  # as many as the controller remembers in its state document
+RETRIES = 3
+RETRY_SECONDS = 900
+TIMEOUT_SECONDS = 120
 CLAIM_SECONDS = 900
+CLOCK_SECONDS = 300
+"""Two controllers' clocks may differ by so much without a claim being taken from the living."""
 SWEEP = "rate(15 minutes)"
 BATCH_WINDOW_SECONDS = 20
-RETRAIN_SECONDS = 120
+
+
+_ANY_IN_FIVE_MINUTES: Mapping[str, Any] = {
+    "statistic": "Maximum",
+    "period": 300,
+    "evaluation_periods": 1,
+    "comparison_operator": "GreaterThanOrEqualToThreshold",
+    "threshold": 1,
+    "treat_missing_data": "notBreaching",
+}
 
 
 class RetrainingTriggersArgs(TypedDict):
@@ -35,11 +54,33 @@ class RetrainingTriggersArgs(TypedDict):
     quiet_period_seconds: NotRequired[int]
     """Seconds without an upload before a run starts, so that a burst of files is one run. Defaults
     to 300."""
+    max_wait_seconds: NotRequired[int]
+    """Seconds after which uploads that never pause are run all the same, from the first of them.
+    Defaults to 21600 (6 hours)."""
     cool_down_seconds: NotRequired[int]
-    """Seconds after a drift run in which drift starts no other. Defaults to 21600 (6 hours)."""
-    claim_seconds: NotRequired[int]
-    """Seconds after which a claim to start a run, whose holder died, may be taken over. Defaults to
+    """Seconds that a new model is given, from when it is live, to show its effect before drift is
+    judged again. Defaults to 21600 (6 hours)."""
+    runs_per_day: NotRequired[int]
+    """Most runs that start in any 24 hours, retries and runs that people ask for among them, 1 to
+    100. What is over waits. Defaults to 10."""
+    training_hours_per_month: NotRequired[float]
+    """Hours of training in a calendar month (UTC) from which on no run starts before the next, each
+    run counted from its start to its end, whatever its instances. 0, the default, sets none."""
+    retries: NotRequired[int]
+    """How often a run is repeated that failed for a cause of AWS's (capacity, throttling, internal
+    error), 0 to 10. One that failed for its data, its code or the gate is not. Defaults to 3."""
+    retry_seconds: NotRequired[int]
+    """Seconds before the first of them; each further wait is four times as long. Defaults to
     900."""
+    timeout_seconds: NotRequired[int]
+    """Seconds that the controller may take for one look, 30 to 900. Defaults to 120."""
+    claim_seconds: NotRequired[int]
+    """Seconds after which a claim to start a run, whose holder died, may be taken over: at least
+    the timeout and 300 for clocks that differ. Defaults to 900."""
+    alarm_actions: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
+    """ARNs to notify when a person is needed (a run failed for good, or drift stands with nothing
+    new to learn from) or a wake-up failed five times, such as an SNS topic. By default nobody; the
+    ledger says it anyway."""
     sweep_schedule: NotRequired[str]
     """When the controller looks even if no event came: a lost event costs at most this long.
     Defaults to `rate(15 minutes)`."""
@@ -76,12 +117,28 @@ class RetrainingTriggers(pulumi.ComponentResource):
     def __init__(
         self, name: str, args: RetrainingTriggersArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        common = shared(args)
+        common = shared(args, RetrainingTriggersArgs)
         quiet = whole(
             "quiet_period_seconds", given(args, "quiet_period_seconds", QUIET_PERIOD_SECONDS)
         )
+        longest = whole(
+            "max_wait_seconds", given(args, "max_wait_seconds", MAX_WAIT_SECONDS), quiet
+        )
         cool_down = whole("cool_down_seconds", given(args, "cool_down_seconds", COOL_DOWN_SECONDS))
-        claim = whole("claim_seconds", given(args, "claim_seconds", CLAIM_SECONDS), RETRAIN_SECONDS)
+        runs = whole(
+            "runs_per_day", given(args, "runs_per_day", RUNS_PER_DAY), 1, MOST_RUNS_PER_DAY
+        )
+        hours = number(
+            "training_hours_per_month", given(args, "training_hours_per_month", 0), 0, 1e6
+        )
+        retries = whole("retries", given(args, "retries", RETRIES), 0, 10)
+        retry = whole("retry_seconds", given(args, "retry_seconds", RETRY_SECONDS))
+        timeout = whole("timeout_seconds", given(args, "timeout_seconds", TIMEOUT_SECONDS), 30, 900)
+        claim = whole(
+            "claim_seconds",
+            given(args, "claim_seconds", max(CLAIM_SECONDS, timeout + CLOCK_SECONDS)),
+            timeout + CLOCK_SECONDS,
+        )
         rhythm = pace(args, sweep=SWEEP, window_seconds=BATCH_WINDOW_SECONDS)
         loop = physical_name(name)
         super().__init__("perennial-mlops:index:RetrainingTriggers", name, {}, opts)
@@ -91,9 +148,10 @@ class RetrainingTriggers(pulumi.ComponentResource):
         pipeline = here.arn("sagemaker", "pipeline/", args["pipeline_name"])
         watched = bool(args.get("alarm_names"))
         alarms = args.get("alarm_names") or []
-        alarm_arns: pulumi.Output[Sequence[pulumi.Input[str]]] = lift(
-            (here.arn("cloudwatch", "alarm"), alarms)
-        ).apply(lambda found: [f"{found[0]}:{each}" for each in found[1]])
+        alarm_arns = lift(
+            (here.arn("cloudwatch", "alarm"), alarms),
+            lambda found: [f"{found[0]}:{each}" for each in found[1]],
+        )
 
         wakeups = wakeup_queue(
             f"{name}-retrain",
@@ -111,7 +169,9 @@ class RetrainingTriggers(pulumi.ComponentResource):
                     "detail-type": ["Object Created"],
                     "detail": {
                         "bucket": {"name": [artifacts]},
-                        "object": {"key": ["code/current.json"]},
+                        "object": {
+                            "key": ["code/current.json", "state/pause.json", "state/request.json"]
+                        },
                     },
                 },
                 {
@@ -132,7 +192,7 @@ class RetrainingTriggers(pulumi.ComponentResource):
                 ),
             ],
             pace=rhythm,
-            timeout=RETRAIN_SECONDS,
+            timeout=timeout,
             shared=common,
             place=here,
             opts=child,
@@ -144,19 +204,27 @@ class RetrainingTriggers(pulumi.ComponentResource):
             statements=[
                 *wakeups.statements,
                 allow("ListDataVersions", "s3:ListBucketVersions", here.bucket(data)),
+                allow("LookAtData", "s3:GetObject", here.bucket(data, f"{DATA_PREFIX}*")),
+                # Without it S3 answers 403, and not 404, for an object that is not there.
                 allow(
-                    "ReadDataByVersion",
-                    ["s3:GetObject", "s3:GetObjectVersion"],
-                    here.bucket(data, f"{DATA_PREFIX}*"),
+                    "FindWhatIsThere", "s3:ListBucket", [here.bucket(data), here.bucket(artifacts)]
                 ),
-                allow("FindItsState", "s3:ListBucket", here.bucket(artifacts)),
                 allow(
-                    "ReadCodeSnapshotsAndItsState",
+                    "ReadCodeSnapshotsOrdersAndItsState",
                     "s3:GetObject",
                     [
-                        here.bucket(artifacts, "code/current.json"),
-                        here.bucket(artifacts, "snapshots/*"),
-                        here.bucket(artifacts, "state/retrain.json"),
+                        here.bucket(artifacts, key)
+                        for key in (
+                            "code/current.json",
+                            "snapshots/*",
+                            "state/deploy.json",
+                            "state/inventory.json",
+                            "state/ledger/*",
+                            "state/pause.json",
+                            "state/request.json",
+                            "state/retrain.json",
+                            "state/runs/*",
+                        )
                     ],
                 ),
                 allow(
@@ -164,9 +232,17 @@ class RetrainingTriggers(pulumi.ComponentResource):
                     "s3:PutObject",
                     [
                         here.bucket(artifacts, "snapshots/*"),
+                        here.bucket(artifacts, "state/inventory.json"),
                         here.bucket(artifacts, "state/retrain.json"),
                         here.bucket(artifacts, "state/ledger/*"),
+                        here.bucket(artifacts, "state/runs/*"),
                     ],
+                ),
+                allow(
+                    "CallAPerson",
+                    "cloudwatch:PutMetricData",
+                    "*",  # has no resource type
+                    StringEquals={"cloudwatch:namespace": NAMESPACE},
                 ),
                 allow(
                     "RunThePipeline",
@@ -176,7 +252,7 @@ class RetrainingTriggers(pulumi.ComponentResource):
                         "sagemaker:ListPipelineExecutionSteps",
                         "sagemaker:StartPipelineExecution",
                     ],
-                    [pipeline, text(pipeline, "/execution/*")],
+                    [pipeline, Text(pipeline, "/execution/*")],
                 ),
                 # SageMaker names the jobs of pipelines so; the name does not hold the pipeline's.
                 allow(
@@ -198,16 +274,50 @@ class RetrainingTriggers(pulumi.ComponentResource):
                 "DATA_PREFIX": DATA_PREFIX,
                 "PIPELINE_NAME": args["pipeline_name"],
                 "ALARM_NAMES": json_text(alarms),
+                "NAMESPACE": NAMESPACE,
                 "QUIET_PERIOD_SECONDS": str(quiet),
+                "MAX_WAIT_SECONDS": str(longest),
                 "COOLDOWN_SECONDS": str(cool_down),
                 "CLAIM_SECONDS": str(claim),
+                "RUNS_PER_DAY": str(runs),
+                "HOURS_PER_MONTH": str(hours) if hours else "",
+                "RETRIES": str(retries),
+                "RETRY_SECONDS": str(retry),
             },
-            timeout=RETRAIN_SECONDS,
+            timeout=timeout,
             shared=common,
             place=here,
             opts=child,
         )
         wake(f"{name}-retrain", wakeups, controller, pace=rhythm, shared=common, opts=child)
+        cloudwatch.MetricAlarm(
+            f"{name}-person-needed",
+            alarm_description=(
+                f"The retrain controller of {loop} needs a person. The ledger says why: the newest "
+                "entries under state/ledger/ in the artifact bucket."
+            ),
+            namespace=NAMESPACE,
+            metric_name="PersonNeeded",
+            dimensions={"Loop": loop},
+            alarm_actions=args.get("alarm_actions"),
+            tags=common.tags,
+            opts=child,
+            **_ANY_IN_FIVE_MINUTES,
+        )
+        cloudwatch.MetricAlarm(
+            f"{name}-dead-letters",
+            alarm_description=(
+                f"Wake-ups of the retrain controller of {loop} failed five times. Its log says "
+                "why; redrive the queue once it is mended."
+            ),
+            namespace="AWS/SQS",
+            metric_name="ApproximateNumberOfMessagesVisible",
+            dimensions={"QueueName": wakeups.dead_letters.name},
+            alarm_actions=args.get("alarm_actions"),
+            tags=common.tags,
+            opts=child,
+            **_ANY_IN_FIVE_MINUTES,
+        )
         self.queue_url = wakeups.queue.url
         self.dead_letter_queue_url = wakeups.dead_letters.url
         self.function_name = controller.function.name

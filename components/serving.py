@@ -9,11 +9,11 @@ from typing import NotRequired, TypedDict
 import pulumi
 from pulumi_aws import cloudwatch, iam, lambda_, sagemaker
 
-from ._args import NetworkArgs, Shared, choice, given, shared, whole
+from ._args import ArgumentError, NetworkArgs, Shared, choice, given, shared, whole
 from ._function import function
 from ._iam import Repository, allow, encrypt_volumes, join_network, pull_from, repository, role
 from ._names import NAME_LIMIT, Place, physical_name, place
-from ._outputs import json_text, text
+from ._outputs import Text, json_text, lift
 from ._wakeups import Pace, pace, wake, wakeup_queue
 
 INSTANCE_TYPE = "ml.m5.large"
@@ -95,15 +95,15 @@ class ModelEndpoint(pulumi.ComponentResource):
     def __init__(
         self, name: str, args: ModelEndpointArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        common = shared(args)
+        common = shared(args, ModelEndpointArgs)
         mode = choice("mode", args.get("mode") or EndpointMode.FOLLOW, EndpointMode)
         pinned = args.get("model_package_arn") or None
         if mode is EndpointMode.PINNED and pinned is None:
-            raise ValueError(
+            raise ArgumentError(
                 "mode is pinned and model_package_arn is missing: say which version to serve."
             )
         if mode is EndpointMode.FOLLOW and pinned is not None:
-            raise ValueError(
+            raise ArgumentError(
                 "model_package_arn is given and mode is follow, which chooses the version itself: "
                 "remove it, or set mode to pinned."
             )
@@ -245,7 +245,7 @@ def _pin(
         data_capture_config={
             "enable_capture": True,
             "initial_sampling_percentage": plan.capture_percent,
-            "destination_s3_uri": text("s3://", plan.bucket, "/capture"),
+            "destination_s3_uri": lift(Text("s3://", plan.bucket, "/capture")),
             "kms_key_id": key,
             "capture_options": [{"capture_mode": "Input"}, {"capture_mode": "Output"}],
             "capture_content_type_header": {
@@ -351,7 +351,14 @@ def _follow(
                 StringEquals={"iam:PassedToService": "sagemaker.amazonaws.com"},
             ),
             allow("FindItsState", "s3:ListBucket", here.bucket(plan.bucket)),
-            allow("ReadItsState", "s3:GetObject", here.bucket(plan.bucket, "state/deploy.json")),
+            allow(
+                "ReadItsState",
+                "s3:GetObject",
+                [
+                    here.bucket(plan.bucket, "state/deploy.json"),
+                    here.bucket(plan.bucket, "state/ledger/*"),
+                ],
+            ),
             allow(
                 "WriteItsState",
                 "s3:PutObject",

@@ -1,6 +1,5 @@
 """Train: the pipeline that makes a model of a snapshot, and the code that its jobs run."""
 
-import json
 from collections.abc import Mapping
 from typing import NotRequired, TypedDict
 
@@ -8,12 +7,14 @@ import pulumi
 from pulumi_aws import s3, sagemaker
 
 from ._args import NetworkArgs, shared
-from ._definition import bind, check
+from ._definition import bind, check, values
 from ._iam import allow, encrypt_volumes, join_network, pull_from, repository, role
 from ._names import physical_name, place
-from ._outputs import lift
+from ._outputs import json_text, lift
 
 OWN_PARAMETERS = ("ArtifactBucket", "Image", "ModelPackageGroupName", "RoleArn")
+NOT_LEARNED_FROM = ("ArtifactBucket", "ModelPackageGroupName", "RoleArn")
+"""Where a run works, not what it makes: another of these is no reason to train."""
 
 
 class TrainingPipelineArgs(TypedDict):
@@ -41,7 +42,8 @@ class TrainingPipelineArgs(TypedDict):
     """Default values of the definition's parameters, by name, numbers as text: for example
     `TargetColumn`, `TrainingInstanceType`, `MinRocAuc`. What is not given keeps the definition's
     default, and must be given if there is none. A name that the definition does not declare is
-    refused."""
+    refused. A changed value starts a run, of which SageMaker reuses the steps that it leaves
+    alone."""
     isolate_training: NotRequired[bool]
     """Cut the training container off from all networks, so that it cannot send data anywhere.
     Defaults to false, because it then cannot install packages that the model asks for either."""
@@ -69,7 +71,7 @@ class TrainingPipeline(pulumi.ComponentResource):
     def __init__(
         self, name: str, args: TrainingPipelineArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        common = shared(args)
+        common = shared(args, TrainingPipelineArgs)
         parameters = args.get("parameters") or {}
         if isinstance(args["definition"], str):
             check(args["definition"], parameters, own=OWN_PARAMETERS)
@@ -80,6 +82,7 @@ class TrainingPipeline(pulumi.ComponentResource):
         here = place(self)
         data, artifacts = args["data_bucket_name"], args["artifact_bucket_name"]
         group = args["model_package_group_name"]
+        network = common.network or {"subnet_ids": [], "security_group_ids": []}
         group_arns = [
             here.arn("sagemaker", "model-package-group/", group),
             here.arn("sagemaker", "model-package/", group, "/*"),
@@ -192,48 +195,50 @@ class TrainingPipeline(pulumi.ComponentResource):
             content_type="application/gzip",
             opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True),
         )
-        s3.BucketObjectv2(
-            f"{name}-current-code",
-            bucket=artifacts,
-            key="code/current.json",
-            content=json.dumps(
-                {
-                    "code_version": args["code_version"],
-                    "git_commit": args.get("git_commit") or "unknown",
-                }
-            ),
-            content_type="application/json",
-            # It wakes the retrain controller, and then the bundle must be there.
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[bundle]),
+        definition = lift(
+            {
+                "definition": args["definition"],
+                "parameters": parameters,
+                "own": {
+                    "ArtifactBucket": artifacts,
+                    "Image": args["image"],
+                    "ModelPackageGroupName": group,
+                    "RoleArn": training.arn,
+                },
+                "subnets": network["subnet_ids"],
+                "security_groups": network["security_group_ids"],
+                "kms_key_arn": common.kms_key_arn,
+                "isolate_training": bool(args.get("isolate_training")),
+            },
+            lambda found: bind(**found),
         )
         pipeline = sagemaker.Pipeline(
             f"{name}-pipeline",
             pipeline_name=pipeline_name,
             pipeline_display_name=pipeline_name,
             pipeline_description=f"Prepares, trains, evaluates, gates and registers for {name}.",
-            pipeline_definition=lift(
-                {
-                    "definition": args["definition"],
-                    "parameters": parameters,
-                    "own": {
-                        "ArtifactBucket": artifacts,
-                        "Image": args["image"],
-                        "ModelPackageGroupName": group,
-                        "RoleArn": training.arn,
-                    },
-                    "subnets": common.network["subnet_ids"] if common.network else [],
-                    "security_groups": common.network["security_group_ids"]
-                    if common.network
-                    else [],
-                    "kms_key_arn": common.kms_key_arn,
-                    "isolate_training": bool(args.get("isolate_training")),
-                }
-            ).apply(lambda found: bind(**found)),
+            pipeline_definition=definition,
             role_arn=runner.arn,
             tags=common.tags,
             opts=pulumi.ResourceOptions(
                 parent=self, depends_on=[training_policy, runner_policy, bundle]
             ),
+        )
+        s3.BucketObjectv2(
+            f"{name}-current-code",
+            bucket=artifacts,
+            key="code/current.json",
+            content=json_text(
+                {
+                    "code_version": args["code_version"],
+                    "git_commit": args.get("git_commit") or "unknown",
+                    # A run is started with these very values, whatever the pipeline has by then.
+                    "parameters": definition.apply(lambda bound: values(bound, NOT_LEARNED_FROM)),
+                }
+            ),
+            content_type="application/json",
+            # It wakes the retrain controller, and then code and pipeline must be there.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[bundle, pipeline]),
         )
         self.pipeline_name = pipeline.pipeline_name
         self.pipeline_arn = pipeline.arn

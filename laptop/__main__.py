@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from . import pulumi_cli
+from . import ACCOUNT, REGION, pulumi_cli
 from .errors import LaptopError
 
 DEFAULT_PORT = 4566
@@ -62,19 +62,28 @@ def run_demo(arguments: argparse.Namespace) -> int:
 
 def run_server(arguments: argparse.Namespace) -> int:
     """The laptop AWS alone, for one's own experiments."""
-    from . import ACCOUNT, REGION
     from .server import LaptopAWS
 
     with LaptopAWS(port=arguments.port) as aws:
-        print(
-            f"The laptop AWS is ready at {aws.endpoint_url} (region {REGION}, account {ACCOUNT}).\n"
-            "Point the AWS command line and boto3 at it:\n\n"
-            f"  export AWS_ENDPOINT_URL={aws.endpoint_url} AWS_DEFAULT_REGION={REGION}\n"
-            "  export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test\n\n"
-            "Ctrl-C stops it, and what is in it is gone."
-        )
+        print(welcome(aws.endpoint_url))
         aws.wait()
     return 0
+
+
+def welcome(url: str) -> str:
+    """How people point their tools at the laptop AWS: in the environment, which all SDKs read.
+
+    S3 Control, of which Pulumi's provider asks tags, is addressed under a host name that no
+    resolver knows: the laptop AWS is the proxy, too, for that one command.
+    """
+    return (
+        f"The laptop AWS is ready at {url} (region {REGION}, account {ACCOUNT}).\n"
+        "Point the AWS command line, boto3 and Pulumi at it:\n\n"
+        f"  export AWS_ENDPOINT_URL={url} AWS_DEFAULT_REGION={REGION}\n"
+        "  export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test\n"
+        f"  HTTP_PROXY={url} pulumi up --stack laptop    # docs/environments.md\n\n"
+        "Ctrl-C stops it, and what is in it is gone."
+    )
 
 
 def build_engine(_: argparse.Namespace) -> int:
@@ -84,6 +93,7 @@ def build_engine(_: argparse.Namespace) -> int:
 
 
 RUN = {"demo": run_demo, "serve": run_server, "engine": build_engine}
+
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import boto3
@@ -38,7 +37,7 @@ PASSPHRASE = "laptop"  # noqa: S105  the account is one of loopback; no secret o
 """What the secrets in the state are encrypted with, unless PULUMI_CONFIG_PASSPHRASE is set."""
 
 STOP_SECONDS = 20.0
-"""How long an engine that was asked to stop may take to finish the steps that are under way."""
+"""How long a process that was asked to stop may take to finish what it has under way."""
 
 _ACTIONS = {
     OpType.CREATE: Action.CREATE,
@@ -79,32 +78,34 @@ class Provider:
                 [sys.executable, "-m", "laptop.provider"],
                 cwd=REPOSITORY,
                 env=theirs | self._environment,
-                stdin=subprocess.PIPE,  # closed by the kernel however we end, which ends it too
+                stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
                 start_new_session=True,  # Ctrl-C reaches us, who decide when to stop
             )
-            line = self._process.stdout.readline() if self._process.stdout else ""
-            if not line.strip().isdigit():
+            try:
+                line = self._process.stdout.readline() if self._process.stdout else ""
+                if not line.strip().isdigit():
+                    log.seek(0)
+                    raise LaptopError(f"The provider did not start: {log.read()[-1000:].strip()}")
+            except BaseException:
                 self.stop()
-                log.seek(0)
-                raise LaptopError(f"The provider did not start: {log.read()[-1000:].strip()}")
+                raise
         self.port = int(line)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def stop(self) -> None:
         """End the process; harmless when it has ended."""
-        with self._process:  # closes its pipes and waits
-            self._process.terminate()
+        with self._process as process:  # closes its pipes and waits
+            process.terminate()
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
 
 
 class PulumiEngine:
@@ -153,12 +154,7 @@ class PulumiEngine:
             self._cleanup = cleanup.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._cleanup.close()
 
     @property

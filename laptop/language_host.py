@@ -9,7 +9,6 @@ import contextlib
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from types import TracebackType
 from typing import Any, Self
 
 import grpc
@@ -44,12 +43,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         self._server.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._server.stop(grace=None).wait()
         self._over = True
         while not self._idle.wait(_LOOK_AGAIN):  # the engine went, and the program waits for it

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -152,10 +152,27 @@ async def run(
         await asyncio.to_thread(shut_down)
 
     try:
-        await hypercorn_serve(app, config, shutdown_trigger=stopping)
+        await hypercorn_serve(origin_form(app), config, shutdown_trigger=stopping)
     finally:
         announcement.cancel()
         end([*below, *descendants(os.getpid())])
+
+
+def origin_form(app: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    """``app``, for requests that are sent as to a proxy, too: their target is a whole URL.
+
+    AWS's SDKs put the account's number before the host of S3 Control, a name that no resolver
+    knows. Set as the AWS provider's proxy, the laptop AWS answers such a request itself.
+    """
+
+    async def ask(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        if scope["type"] == "http" and scope["path"].startswith("http://"):
+            _, _, path = scope["path"].removeprefix("http://").partition("/")
+            _, _, raw_path = scope["raw_path"].removeprefix(b"http://").partition(b"/")
+            scope = scope | {"path": f"/{path}", "raw_path": b"/" + raw_path}
+        await app(scope, receive, send)
+
+    return ask
 
 
 async def announce(port: int, ready: Callable[[int], None] | None) -> None:

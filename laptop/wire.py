@@ -1,9 +1,10 @@
-"""HTTP requests as boto3 sends them, read back into an operation and its parameters.
+"""HTTP requests as boto3 and the AWS provider send them, read back into an operation and its
+parameters.
 
 The protocols of the services that the loop uses: JSON (sagemaker, sqs, events, cloudwatch, logs,
-kms, ssm, secretsmanager), query (iam, sts, sns), rest-json (lambda, sagemaker-runtime) and rest-xml
-(s3). Not read: smithy-rpc-v2-cbor, which this boto3 never sends, the metadata headers of S3
-objects, and the bodies of S3 objects, which carry no parameters.
+kms, ssm, secretsmanager), query (iam, sts, sns), rest-json (lambda, sagemaker-runtime), rest-xml
+(s3) and smithy-rpc-v2-cbor (cloudwatch, as AWS's Go SDK asks it). Not read: the metadata headers of
+S3 objects, and the bodies of S3 objects, which carry no parameters.
 """
 
 import base64
@@ -17,11 +18,20 @@ from typing import Any
 from urllib.parse import parse_qs
 from xml.etree import ElementTree
 
+import cbor2
 from botocore.model import OperationModel, Shape
 
 from .strict import service_model
 
 REST = ("rest-json", "rest-xml")
+UNREADABLE = (
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    ElementTree.ParseError,
+    cbor2.CBORError,
+)
 
 
 @dataclass(frozen=True)
@@ -41,10 +51,12 @@ def read(service: str, request: Request) -> tuple[str, dict[str, Any]] | None:
     try:
         if "x-amz-target" in request.headers:
             return read_json(service, request)
+        if request.headers.get("smithy-protocol") == "rpc-v2-cbor":
+            return read_cbor(service, request)
         if service_model(service).protocol in REST:
             return read_rest(service, request)
         return read_query(service, request)
-    except (ValueError, KeyError, TypeError, AttributeError, ElementTree.ParseError):
+    except UNREADABLE:
         return None
 
 
@@ -52,6 +64,12 @@ def read_json(service: str, request: Request) -> tuple[str, dict[str, Any]]:
     name = request.headers["x-amz-target"].rpartition(".")[2]
     shape = operation(service, name).input_shape
     return name, from_json(shape, json.loads(request.body or b"{}"))
+
+
+def read_cbor(service: str, request: Request) -> tuple[str, dict[str, Any]]:
+    name = request.path.rpartition("/operation/")[2]
+    shape = operation(service, name).input_shape
+    return name, from_json(shape, cbor2.loads(request.body) if request.body else {})
 
 
 def read_query(service: str, request: Request) -> tuple[str, dict[str, Any]]:

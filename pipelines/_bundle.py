@@ -13,7 +13,10 @@ from ._cache import write_atomically
 
 # What the steps share with the Lambda functions. Not the whole folder: a change of a controller
 # is no reason to train anew.
-RUNTIME_MODULES = ("__init__.py", "document.py", "drift.py", "snapshot.py")
+RUNTIME_MODULES = (
+    *("__init__.py", "document.py", "drift.py"),
+    *("segment.py", "set_hash.py", "snapshot.py"),
+)
 # What people read, and what Python leaves behind, is no part of the code.
 _LEFT_OUT = {".md", ".pyc"}
 

@@ -25,6 +25,9 @@ RULES = {
     "components": Rule("components/*.py", frozenset({"pulumi", "pulumi_aws"})),
     "what runs in Lambda": Rule("components/runtime/**/*.py", frozenset({"boto3", "botocore"})),
     "pipelines": Rule("pipelines/*.py", frozenset({"boto3", "botocore", "sagemaker"})),
+    "the examples": Rule(
+        "examples/**/*.py", frozenset({"perennial_mlops", "pulumi", "pulumi_aws"})
+    ),
     "steps": Rule(
         "pipelines/steps/**/*.py",
         frozenset(
@@ -113,12 +116,13 @@ def test_the_runtime_reaches_nothing_outside_of_itself() -> None:
     assert not broken(found)
 
 
-def test_the_laptop_uses_of_pipelines_only_what_is_public() -> None:
+@pytest.mark.parametrize("folder", ["laptop", "benchmarks"])
+def test_the_insides_of_pipelines_are_used_by_nobody_else(folder: str) -> None:
     found = {
         str(path.relative_to(ROOT)): {
             name for name in modules(path) if name.startswith("pipelines.")
         }
-        for path in files("laptop/**/*.py")
+        for path in files(f"{folder}/**/*.py")
     }
     assert not broken(found)
 
@@ -126,7 +130,7 @@ def test_the_laptop_uses_of_pipelines_only_what_is_public() -> None:
 @pytest.mark.parametrize("folder", ["components", "pipelines"])
 def test_nothing_that_is_provisioned_knows_the_laptop(folder: str) -> None:
     found = {
-        str(path.relative_to(ROOT)): top(modules(path)) & {"laptop"}
+        str(path.relative_to(ROOT)): top(modules(path)) & {"laptop", "benchmarks"}
         for path in files(f"{folder}/**/*.py")
     }
     assert not broken(found)

@@ -14,10 +14,22 @@ from laptop.demo.meter import descendants
 pytestmark = [pytest.mark.loop, pytest.mark.timeout(180)]
 
 
-@pytest.mark.parametrize("moment", ["create aws:s3/bucket:Bucket", "run 1 started", "InService"])
-def test_an_interrupted_demo_leaves_no_process(tmp_path: Path, moment: str) -> None:
+@pytest.mark.parametrize(
+    ("engine", "moment"),
+    [
+        ("laptop", "create aws:s3/bucket:Bucket"),
+        ("laptop", "run 1 started"),
+        ("laptop", "InService"),
+        ("pulumi", "create aws:s3/bucket:Bucket"),
+        ("pulumi", "run 1 started"),
+    ],
+)
+def test_an_interrupted_demo_leaves_no_process(tmp_path: Path, engine: str, moment: str) -> None:
     demo = subprocess.Popen(  # noqa: S603  our own module under our interpreter
-        [sys.executable, "-m", "laptop", "demo", "--report", str(tmp_path / "report.html")],
+        [
+            *(sys.executable, "-m", "laptop", "demo", "--engine", engine),
+            *("--report", str(tmp_path / "report.html")),
+        ],
         cwd=Path(__file__).parents[1],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

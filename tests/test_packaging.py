@@ -1,11 +1,13 @@
 """The distribution: what a user gets who installs `perennial-mlops`."""
 
 import json
+import shutil
 import subprocess
 import sys
 import tomllib
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -13,6 +15,7 @@ from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
 ROOT = Path(__file__).parents[1]
 COMPONENTS = ROOT / "components"
+EXAMPLE = ROOT / "examples" / "platform-python"
 
 pytestmark = [pytest.mark.packaging, pytest.mark.timeout(600)]
 
@@ -27,9 +30,9 @@ print(*sorted(perennial_mlops.__all__))
 """
 
 
-def run(*command: str | Path) -> str:
+def run(*command: str | Path, cwd: Path = ROOT) -> str:
     result = subprocess.run(  # noqa: S603  # fixed commands
-        [str(part) for part in command], capture_output=True, encoding="utf-8"
+        [str(part) for part in command], cwd=cwd, capture_output=True, encoding="utf-8"
     )
     assert result.returncode == 0, result.stderr
     return result.stdout
@@ -85,11 +88,12 @@ def test_the_wheel_installed_in_an_empty_environment_imports(python: Path) -> No
     assert "DataStore" in names.split()
 
 
-def test_the_installed_package_serves_its_schema_to_every_language(python: Path) -> None:
-    """Started as Pulumi's Python host starts a package: it prints its port and answers."""
-    module = ["-W", "ignore", "-m", "pulumi.run.plugin", "perennial-mlops"]
-    command = [str(python), *module, "127.0.0.1:1"]  # the engine, which it does not call yet
-    with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8") as plugin:  # noqa: S603  # fixed command
+def served(*command: str | Path) -> dict[str, Any]:
+    """The schema that a plugin serves: started as the engine does it, it prints its port."""
+    engine = "127.0.0.1:1"  # which the plugin does not call yet
+    with subprocess.Popen(  # noqa: S603  # fixed commands
+        [*map(str, command), engine], stdout=subprocess.PIPE, encoding="utf-8"
+    ) as plugin:
         try:
             assert plugin.stdout is not None
             port = int(plugin.stdout.readline())
@@ -98,9 +102,36 @@ def test_the_installed_package_serves_its_schema_to_every_language(python: Path)
                 answer = provider.GetSchema(provider_pb2.GetSchemaRequest(), timeout=30)
         finally:
             plugin.kill()
-    schema = json.loads(answer.schema)
-    assert schema["name"] == "perennial-mlops"
-    assert "perennial-mlops:index:DataStore" in schema["resources"]
+    schema: dict[str, Any] = json.loads(answer.schema)
+    return schema
+
+
+def test_the_installed_package_is_the_same_however_it_is_served(python: Path) -> None:
+    """By Pulumi's Python host, which knows no version, and by the executable of the wheel."""
+    by_host = served(python, "-W", "ignore", "-m", "pulumi.run.plugin", "perennial-mlops")
+    by_executable = served(python.parent / "pulumi-resource-perennial-mlops")
+    project = tomllib.loads((COMPONENTS / "pyproject.toml").read_text())["project"]
+    assert by_executable == {**by_host, "version": project["version"]}
+    assert by_executable["name"] == project["name"]
+    assert "perennial-mlops:index:DataStore" in by_executable["resources"]
+
+
+def test_the_checkout_serves_what_the_wheel_serves(python: Path) -> None:
+    executable = "pulumi-resource-perennial-mlops"
+    assert served(sys.executable, COMPONENTS / executable) == served(python.parent / executable)
+
+
+def test_the_python_example_installs_the_wheel(wheel: Path, tmp_path: Path) -> None:
+    """`requirements.txt` names it as a file, which a new version has to change."""
+    shutil.copytree(EXAMPLE, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("dist"))
+    (tmp_path / "dist").mkdir()
+    shutil.copy(wheel, tmp_path / "dist")
+    run(uv(), "venv", "--quiet", "--python", sys.executable, tmp_path / "venv")
+    python = tmp_path / "venv" / "bin" / "python"
+    command = (uv(), "pip", "install", "--quiet", "--python", python, "-r", "requirements.txt")
+    run(*command, cwd=tmp_path)
+    version, *_ = run(python, "-W", "ignore", "-c", PROBE).splitlines()
+    assert version in wheel.name
 
 
 def test_the_version_stands_in_one_place() -> None:

@@ -5,12 +5,14 @@ import runpy
 from pathlib import Path
 from typing import Any, Protocol
 
+import pulumi
 import pytest
 import yaml
 
 import pipelines
 from components import monitoring, retraining, serving
 from components._args import LOG_RETENTION_DAYS
+from laptop import ACCOUNT as LAPTOP_ACCOUNT
 from tests.conftest import Deploy, Engine, Refusal
 
 ROOT = Path(__file__).parents[1]
@@ -135,6 +137,12 @@ def test_settings_reach_the_parameters_of_the_pipeline(up: Up) -> None:
     assert defaults["SnapshotId"] is None
 
 
+def test_the_data_bucket_can_be_one_that_exists(up: Up) -> None:
+    engine = up("dev", **{"data-bucket-name": "acme-data"})
+    assert engine.one("Bucket", "loop-data").inputs["bucket"] == "acme-data"
+    assert engine.outputs["data_bucket"] == "acme-data"
+
+
 def test_a_version_can_be_pinned(up: Up) -> None:
     package = "arn:aws:sagemaker:eu-west-1:123456789012:model-package/perennial-dev-loop/3"
     engine = up("dev", **{"endpoint-mode": "pinned", "model-package-arn": package})
@@ -191,6 +199,45 @@ def test_a_mistake_in_the_settings_is_one_sentence_before_anything_is_built(
     assert sentence in refusal(program, config=config("dev", **changed), stack="dev")
 
 
+ENCRYPTED = [
+    "perennial:tags",
+    "perennial:min-samples",  # no number: a message that shows the value would show the secret
+    "perennial:api-token",  # no setting at all
+    "aws:region",
+]
+
+
+@pytest.mark.parametrize("key", ENCRYPTED)
+@pytest.mark.parametrize("engine", ["in the environment", "in the request"])
+def test_an_encrypted_setting_is_refused_without_a_word_of_its_value(
+    refusal: Refusal, monkeypatch: pytest.MonkeyPatch, key: str, engine: str
+) -> None:
+    settings = config("dev") | {key: "hunter2"}
+    if engine == "in the environment":
+        monkeypatch.setenv("PULUMI_CONFIG_SECRET_KEYS", json.dumps([key]))
+
+    def run() -> None:
+        if engine == "in the request":
+            pulumi.runtime.set_all_config(settings, secret_keys=[key])
+        program()
+
+    sentence = refusal(run, config=settings, stack="dev")
+    assert sentence.startswith(f"{key} is encrypted, and no setting is a secret")
+    assert f"pulumi config set --plaintext {key}" in sentence
+    assert "hunter2" not in sentence
+
+
+def test_an_encrypted_key_of_the_provider_is_none_of_the_programs_business(deploy: Deploy) -> None:
+    settings = config("dev") | {"aws:secretKey": "hunter2"}
+
+    def run() -> None:
+        pulumi.runtime.set_all_config(settings, secret_keys=["aws:secretKey"])
+        program()
+
+    engine = deploy(run, config=settings, stack="dev")
+    assert "hunter2" not in repr(engine)
+
+
 def test_a_setting_without_a_value_is_asked_for(refusal: Refusal) -> None:
     settings = config("dev")
     del settings["perennial:target-column"]
@@ -228,6 +275,12 @@ def test_a_stack_file_holds_only_what_differs() -> None:
             assert value != declared()[key].get("default"), f"{stack}: {key}"
 
 
+def test_the_stack_of_the_laptop_is_refused_by_every_account_but_the_laptops() -> None:
+    """aws:allowedAccountIds, which the AWS provider checks before it does anything."""
+    content = yaml.safe_load((ROOT / "Pulumi.laptop.yaml").read_text())
+    assert content["config"]["aws:allowedAccountIds"] == [LAPTOP_ACCOUNT]
+
+
 @pytest.mark.parametrize(
     ("setting", "default"),
     [
@@ -243,7 +296,11 @@ def test_a_stack_file_holds_only_what_differs() -> None:
         ("log-retention-days", LOG_RETENTION_DAYS),
         ("min-samples", monitoring.MIN_SAMPLES),
         ("monitor-batch-window-seconds", monitoring.BATCH_WINDOW_SECONDS),
+        ("max-wait-seconds", retraining.MAX_WAIT_SECONDS),
         ("psi-threshold", str(monitoring.PSI_THRESHOLD)),
+        ("retries", retraining.RETRIES),
+        ("retry-seconds", retraining.RETRY_SECONDS),
+        ("runs-per-day", retraining.RUNS_PER_DAY),
         ("quiet-period-seconds", retraining.QUIET_PERIOD_SECONDS),
         ("retrain-batch-window-seconds", retraining.BATCH_WINDOW_SECONDS),
         ("sweep-schedule", retraining.SWEEP),

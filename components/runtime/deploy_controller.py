@@ -13,7 +13,7 @@ What its role must allow (action: resource; ENDPOINT stands for ENDPOINT_NAME):
 - iam:PassRole: EXECUTION_ROLE_ARN, to sagemaker.amazonaws.com
 - s3:ListBucket: the artifact bucket, without a condition on the prefix (or S3 answers 403, not 404,
   for an object that does not exist yet)
-- s3:GetObject: ARTIFACT_BUCKET/state/deploy.json
+- s3:GetObject: ARTIFACT_BUCKET/state/deploy.json, /state/ledger/*
 - s3:PutObject: ARTIFACT_BUCKET/state/deploy.json, /state/ledger/*
 - logs:FilterLogEvents: log group /aws/sagemaker/Endpoints/ENDPOINT
 - sqs:SendMessage: its own queue (QUEUE_URL); for the event source mapping also sqs:ReceiveMessage,

@@ -8,6 +8,7 @@ writes"). A lost race is an ordinary outcome: somebody else has acted.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -49,6 +50,46 @@ def create_json(s3: S3, bucket: str, key: str, value: object) -> bool:
     return True
 
 
+def read_bytes(s3: S3, bucket: str, key: str) -> tuple[bytes | None, str | None]:
+    """The object and its ETag; (None, None) if there is no such object."""
+    answer = _get(s3, bucket, key)
+    return (None, None) if answer is None else (answer["Body"].read(), answer["ETag"])
+
+
+def write_bytes(
+    s3: S3,
+    bucket: str,
+    key: str,
+    body: bytes,
+    etag: str | None,
+    content_type: str = "application/gzip",
+) -> str:
+    """Replace the version with `etag`, or create the object if `etag` is None.
+
+    Returns the new ETag. Raises Conflict if the object is no longer the one that was read.
+    """
+    condition: Mapping[str, str] = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": etag}
+    try:
+        answer = s3.put_object(
+            Bucket=bucket, Key=key, Body=body, ContentType=content_type, **condition
+        )
+    except ClientError as error:
+        if error_code(error) in _LOST:
+            raise Conflict(f"s3://{bucket}/{key} was changed by another.") from error
+        raise
+    return str(answer["ETag"])
+
+
+def _get(s3: S3, bucket: str, key: str) -> Mapping[str, Any] | None:
+    try:
+        answer: Mapping[str, Any] = s3.get_object(Bucket=bucket, Key=key)
+    except ClientError as error:
+        if error_code(error) in _ABSENT:
+            return None
+        raise
+    return answer
+
+
 @dataclass(frozen=True)
 class Document:
     """One JSON object in S3. `read` gives the ETag that the next `write` must name."""
@@ -59,30 +100,17 @@ class Document:
 
     def read(self) -> tuple[Any | None, str | None]:
         """The value and its ETag; (None, None) if there is no such object."""
-        try:
-            answer = self.s3.get_object(Bucket=self.bucket, Key=self.key)
-        except ClientError as error:
-            if error_code(error) in _ABSENT:
-                return None, None
-            raise
-        return json.loads(answer["Body"].read()), answer["ETag"]
+        body, etag = read_bytes(self.s3, self.bucket, self.key)
+        return (None, None) if body is None else (json.loads(body), etag)
+
+    def read_dated(self) -> tuple[Any, datetime] | None:
+        """The value and when it was written, by S3's clock in UTC; None if there is none."""
+        answer = _get(self.s3, self.bucket, self.key)
+        if answer is None:
+            return None
+        return json.loads(answer["Body"].read()), answer["LastModified"].astimezone(UTC)
 
     def write(self, value: object, etag: str | None) -> str:
-        """Replace the version with `etag`, or create the object if `etag` is None.
-
-        Returns the new ETag. Raises Conflict if the object is no longer the one that was read.
-        """
-        condition: Mapping[str, str] = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": etag}
-        try:
-            answer = self.s3.put_object(
-                Bucket=self.bucket,
-                Key=self.key,
-                Body=json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False).encode(),
-                ContentType="application/json",
-                **condition,
-            )
-        except ClientError as error:
-            if error_code(error) in _LOST:
-                raise Conflict(f"s3://{self.bucket}/{self.key} was changed by another.") from error
-            raise
-        return str(answer["ETag"])
+        """As `write_bytes`, for the JSON of `value`."""
+        body = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False).encode()
+        return write_bytes(self.s3, self.bucket, self.key, body, etag, "application/json")

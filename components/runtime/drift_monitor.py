@@ -8,7 +8,8 @@ What its role must allow (action: resource; ENDPOINT stands for ENDPOINT_NAME):
 - sagemaker:DescribeModelPackage: the model packages of the endpoint's group
 - s3:ListBucket: the artifact bucket, without a condition on the prefix (it lists capture/, and
   without it S3 answers 403, not 404, for an object that does not exist yet)
-- s3:GetObject: ARTIFACT_BUCKET/capture/ENDPOINT/*, /runs/* (baselines), /state/monitor.json
+- s3:GetObject: ARTIFACT_BUCKET/capture/ENDPOINT/*, /runs/* (baselines),
+  /state/monitor.json, /state/ledger/*
 - s3:PutObject: ARTIFACT_BUCKET/state/monitor.json, /state/ledger/*, /monitor/reports/*
 - cloudwatch:PutMetricData: *, with the condition cloudwatch:namespace = NAMESPACE
 - for the event source mapping sqs:ReceiveMessage, sqs:DeleteMessage, sqs:GetQueueAttributes: its

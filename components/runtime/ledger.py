@@ -1,21 +1,37 @@
 """The ledger: every decision of the controllers with its inputs, rule and reason, append-only.
 
-One object a decision at `state/ledger/<yyyy-mm-dd>/<timestamp>-<controller>-<8 hex>.json`, so that
-keys sort by time and two writers never meet. JSON format: `{"version": 1, "time", "loop",
-"controller", "decision", "rule", "reason", "inputs": {...}}`; time is ISO 8601 in UTC.
+Entries are lines of JSON in segments of at most ENTRIES_A_SEGMENT, at
+`state/ledger/<yyyy-mm>/<controller>-<number>.jsonl.gz` (gzip; `zcat` shows them). An entry goes
+into the month of its time (UTC), at the end of the newest segment, by compare-and-swap: a lost race
+is tried again, a line that was written is never changed, and the same entry twice is one. So a year
+of 100,000 entries is a few hundred objects to read, and one entry is three requests to write.
+
+JSON format: `{"version": 1, "time", "loop", "controller", "decision", "rule", "reason",
+"inputs": {...}}`; time is ISO 8601 in UTC.
 """
 
-import hashlib
+import contextlib
+import gc
+import gzip
 import json
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 
-from .document import S3, canonical, create_json, read_json
+from .document import S3, Conflict, canonical, read_bytes, write_bytes
 
 FORMAT_VERSION = 1
 PREFIX = "state/ledger/"
+ENTRIES_A_SEGMENT = 500
+"""Some 20 KB compressed, which is what an append reads and writes again."""
+
+THREADS = 10  # as many connections as a boto3 client keeps
+_ATTEMPTS = 20  # lambdas that append at once: two for each controller
+_SUFFIX = ".jsonl.gz"
+
+Entry = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -26,7 +42,7 @@ class Ledger:
     bucket: str
     loop: str
 
-    def append(
+    def entry(
         self,
         time: datetime,
         controller: str,
@@ -35,12 +51,11 @@ class Ledger:
         rule: str,
         reason: str,
         inputs: Mapping[str, Any],
-    ) -> str:
-        """Write one entry and return its key. The same entry twice is one object."""
-        time = time.astimezone(UTC)
-        entry = {
+    ) -> dict[str, Any]:
+        """An entry as it is written, for who writes it down elsewhere first."""
+        return {
             "version": FORMAT_VERSION,
-            "time": time.isoformat(),
+            "time": time.astimezone(UTC).isoformat(),
             "loop": self.loop,
             "controller": controller,
             "decision": decision,
@@ -48,10 +63,34 @@ class Ledger:
             "reason": reason,
             "inputs": dict(inputs),
         }
-        digest = hashlib.sha256(canonical(entry).encode()).hexdigest()[:8]
-        key = f"{PREFIX}{time:%Y-%m-%d}/{time:%Y%m%dT%H%M%S.%fZ}-{controller}-{digest}.json"
-        create_json(self.s3, self.bucket, key, entry)
-        return key
+
+    def append(self, time: datetime, controller: str, **what: Any) -> str:
+        """Write one entry (the arguments are those of `entry`) and return its segment's key."""
+        return self.add(self.entry(time, controller, **what))
+
+    def add(self, entry: Entry) -> str:
+        """Write one entry unless it is there, and return its segment's key.
+
+        Raises Conflict if others write all the time.
+        """
+        line = canonical(entry)
+        folder = f"{PREFIX}{entry['time'][:7]}/{entry['controller']}-"
+        for _ in range(_ATTEMPTS):
+            numbers = [int(_stem(key)) for key in self._keys(folder)]
+            number = max(numbers, default=1)
+            key = _key(folder, number)
+            lines, etag = self._segment(key) if numbers else ([], None)
+            if line in lines:
+                return key
+            if len(lines) >= ENTRIES_A_SEGMENT:
+                key, lines, etag = _key(folder, number + 1), [], None
+            body = "".join(f"{each}\n" for each in (*lines, line)).encode()
+            try:
+                write_bytes(self.s3, self.bucket, key, gzip.compress(body, mtime=0), etag)
+            except Conflict:
+                continue
+            return key
+        raise Conflict(f"s3://{self.bucket}/{folder}* is written by others all the time.")
 
     def tell(self, controller: str, decision: str, rule: str, reason: str) -> None:
         """One line of JSON in the function's log, for who looks there first."""
@@ -64,13 +103,44 @@ class Ledger:
         }
         print(json.dumps(entry))
 
-    def read(self, since: date = date.min) -> Iterator[dict[str, Any]]:
-        """The entries of the UTC day `since` and later, oldest first."""
+    def read(self, since: datetime | None = None) -> list[dict[str, Any]]:
+        """The entries of `since` and later, oldest first; all of them by default."""
+        start = "" if since is None else since.astimezone(UTC).isoformat()
+        keys = self._keys(PREFIX, after=f"{PREFIX}{start[:7]}")
+        with ThreadPoolExecutor(THREADS) as pool:
+            segments = pool.map(lambda key: self._segment(key)[0], keys)
+        # A repeated append may have met a new segment: the same line twice is one entry.
+        lines = dict.fromkeys(line for lines in segments for line in lines)
+        with _no_garbage():
+            entries = [json.loads(line) for line in lines]
+        return sorted((e for e in entries if e["time"] >= start), key=lambda e: str(e["time"]))
+
+    def _keys(self, prefix: str, after: str = PREFIX) -> list[str]:
         pages = self.s3.get_paginator("list_objects_v2").paginate(
-            Bucket=self.bucket, Prefix=PREFIX, StartAfter=f"{PREFIX}{since:%Y-%m-%d}"
+            Bucket=self.bucket, Prefix=prefix, StartAfter=after
         )
-        for page in pages:
-            for item in page.get("Contents", []):
-                entry = read_json(self.s3, self.bucket, item["Key"])
-                if entry is not None:
-                    yield entry
+        return [item["Key"] for page in pages for item in page.get("Contents", [])]
+
+    def _segment(self, key: str) -> tuple[list[str], str | None]:
+        body, etag = read_bytes(self.s3, self.bucket, key)
+        return ([] if body is None else gzip.decompress(body).decode().split("\n")[:-1]), etag
+
+
+@contextlib.contextmanager
+def _no_garbage() -> Iterator[None]:
+    """Parsing makes no garbage, and looking for it takes longer than the parsing of a year."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _key(folder: str, number: int) -> str:
+    return f"{folder}{number:04}{_SUFFIX}"
+
+
+def _stem(key: str) -> str:
+    return key.removesuffix(_SUFFIX).rpartition("-")[2]

@@ -3,12 +3,16 @@
 What its role must allow (action: resource):
 
 - s3:ListBucketVersions: the data bucket (prefix DATA_PREFIX)
-- s3:GetObjectVersion: DATA_BUCKET/DATA_PREFIX* (HeadObject of one version)
-- s3:ListBucket: the artifact bucket, without a condition on the prefix (or S3 answers 403, not 404,
-  for an object that does not exist yet)
-- s3:GetObject: ARTIFACT_BUCKET/code/current.json, /snapshots/*, /state/retrain.json
-- s3:PutObject: ARTIFACT_BUCKET/snapshots/*, /state/retrain.json, /state/ledger/*
+- s3:GetObject: DATA_BUCKET/DATA_PREFIX* (HeadObject)
+- s3:ListBucket: both buckets, without a condition on the prefix (or S3 answers 403, not 404, for an
+  object that does not exist; and the ledger lists its segments)
+- s3:GetObject: ARTIFACT_BUCKET/code/current.json, /snapshots/*, /state/inventory.json,
+  /state/retrain.json, /state/runs/*, /state/ledger/*, /state/deploy.json, /state/pause.json,
+  /state/request.json
+- s3:PutObject: ARTIFACT_BUCKET/snapshots/*, /state/inventory.json, /state/retrain.json,
+  /state/runs/*, /state/ledger/*
 - cloudwatch:DescribeAlarms: the alarms in ALARM_NAMES
+- cloudwatch:PutMetricData: *, with the condition cloudwatch:namespace = NAMESPACE
 - sagemaker:StartPipelineExecution, sagemaker:ListPipelineExecutions: the pipeline
 - sagemaker:DescribePipelineExecution, sagemaker:ListPipelineExecutionSteps: the pipeline's
   executions (PIPELINE_ARN/execution/*)
@@ -21,46 +25,67 @@ What its role must allow (action: resource):
 
 It never needs iam:PassRole (CreatePipeline passed the role) and never touches a model package.
 
-The order of a start is what makes it safe: the manifest is saved, the claim is written by
-compare-and-swap (who loses the race does nothing), the decision is recorded, the execution is
-started with a token that depends only on what is run, the run is recorded and the claim removed. A
-controller that dies in between leaves a claim, which another completes with the same token.
+Every step goes the same way: intend, record, act, settle. What is intended, with its entry for the
+ledger, is written into the state document by compare-and-swap (who loses the race looks again); the
+entry is recorded; the effect follows; the state document is settled. A controller that dies in
+between leaves the state document saying what it intended: the next one records it (the same entry
+twice is one) and, once a claim is past its deadline, looks for the execution by its name before it
+asks for it again with the same token.
+
+The state document is read before all else and written only if nobody wrote since. So whatever is
+read of the world is never older than what the runs on record were claimed for.
 """
 
 import functools
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
 
-from .document import Conflict, Document, read_json
+from .document import Conflict, Document, error_code, read_json
+from .failure import Cause, FailedStep, cause_of_run
+from .inventory import CONNECTIONS, SWEEP, Hints, Inventory, InventoryStore, TimeLeft, plenty
 from .ledger import Ledger
-from .retrain_decision import (
+from .orders import PAUSE_KEY, REQUEST_KEY, Pause, Request
+from .retrain_decision import Decision, Kind, burst_since, decide, snapshot_due
+from .retrain_world import (
+    JUDGED,
+    NOTHING_SPENT,
     Claim,
+    Code,
     Data,
-    Decision,
     Episode,
-    Kind,
-    Rules,
+    Inputs,
+    Limits,
+    Live,
     Run,
+    Spent,
     World,
-    decide,
-    quiet_from,
+    remember,
 )
-from .snapshot import Snapshot, SnapshotStore
 from .wakeups import Event, all_done, arrival, wake_later
 
 CONTROLLER = "retrain"
 STATE_KEY = "state/retrain.json"
+RUNS = "state/runs/"
+"""One document for each inputs that were ever run: what makes "never twice" mean never."""
 CODE_KEY = "code/current.json"
+DEPLOY_KEY = "state/deploy.json"
+PERSON_METRIC = "PersonNeeded"
 FORMAT_VERSION = 1
 RUNS_KEPT = 100
-"""So many runs are remembered; older data and code may be run again."""
+"""So many runs the state document holds: no fewer than can start in a day."""
+TOLD_KEPT = 100
 
+_LOOKS = 5  # at the world for one wake-up, if others act meanwhile
+_SETTLES = 10
 # Two clocks, ours and SageMaker's, may differ by some minutes.
 _CLOCK_SKEW = timedelta(minutes=10)
 _FAILURE_CHARACTERS = 1500
@@ -77,13 +102,15 @@ class Settings:
     pipeline: str
     alarms: tuple[str, ...]
     queue_url: str
-    rules: Rules
+    namespace: str
+    limits: Limits
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
         def seconds(name: str) -> timedelta:
             return timedelta(seconds=float(environment[name]))
 
+        hours = environment["HOURS_PER_MONTH"]
         return cls(
             loop=environment["LOOP"],
             artifact_bucket=environment["ARTIFACT_BUCKET"],
@@ -92,10 +119,16 @@ class Settings:
             pipeline=environment["PIPELINE_NAME"],
             alarms=tuple(json.loads(environment["ALARM_NAMES"])),
             queue_url=environment["QUEUE_URL"],
-            rules=Rules(
+            namespace=environment["NAMESPACE"],
+            limits=Limits(
                 quiet_period=seconds("QUIET_PERIOD_SECONDS"),
+                max_wait=seconds("MAX_WAIT_SECONDS"),
                 cooldown=seconds("COOLDOWN_SECONDS"),
                 claim_period=seconds("CLAIM_SECONDS"),
+                runs_per_day=int(environment["RUNS_PER_DAY"]),
+                hours_per_month=float(hours) if hours else None,
+                retries=int(environment["RETRIES"]),
+                retry_wait=seconds("RETRY_SECONDS"),
             ),
         )
 
@@ -116,8 +149,16 @@ class State:
 
     runs: tuple[Run, ...] = ()
     claim: Claim | None = None
+    episodes: tuple[Episode, ...] = ()
+    burst_since: datetime | None = None
+    live: Live | None = None
+    spent: Spent = NOTHING_SPENT
+    told: tuple[str, ...] = ()
+    answered_request: str = ""
     last_decision: tuple[str, ...] = ()
     """The kind, rule and reason last recorded, so that the same is not recorded again."""
+    unrecorded: tuple[Mapping[str, Any], ...] = ()
+    """Entries that may not be in the ledger yet."""
     wake_at: datetime | None = None
     """When the wake-up that was sent last arrives."""
 
@@ -126,145 +167,281 @@ class State:
             "version": FORMAT_VERSION,
             "runs": [run.to_json() for run in self.runs],
             "claim": self.claim and self.claim.to_json(),
+            "episodes": [episode.to_json() for episode in self.episodes],
+            "burst_since": self.burst_since and self.burst_since.isoformat(),
+            "live": self.live and {**asdict(self.live), "since": self.live.since.isoformat()},
+            "spent": asdict(self.spent),
+            "told": list(self.told),
+            "answered_request": self.answered_request,
             "last_decision": list(self.last_decision),
+            "unrecorded": list(self.unrecorded),
             "wake_at": self.wake_at and self.wake_at.isoformat(),
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "State":
+        def time(text: str | None) -> datetime | None:
+            return None if text is None else datetime.fromisoformat(text)
+
+        live = data["live"]
         return cls(
-            tuple(Run.from_json(run) for run in data["runs"]),
-            data["claim"] and Claim.from_json(data["claim"]),
-            tuple(data["last_decision"]),
-            data["wake_at"] and datetime.fromisoformat(data["wake_at"]),
+            runs=tuple(Run.from_json(run) for run in data["runs"]),
+            claim=data["claim"] and Claim.from_json(data["claim"]),
+            episodes=tuple(Episode.from_json(episode) for episode in data["episodes"]),
+            burst_since=time(data["burst_since"]),
+            live=live and Live(live["version"], datetime.fromisoformat(live["since"])),
+            spent=Spent(**data["spent"]),
+            told=tuple(data["told"]),
+            answered_request=data["answered_request"],
+            last_decision=tuple(data["last_decision"]),
+            unrecorded=tuple(data["unrecorded"]),
+            wake_at=time(data["wake_at"]),
         )
 
 
-def handler(event: Event, context: object) -> dict[str, Any]:  # noqa: ARG001  # Lambda's signature
-    """One look at the world for a whole batch of wake-ups, whatever they say."""
+@dataclass(frozen=True)
+class Held:
+    """The state as it is in S3, and the ETag that proves it."""
+
+    state: State
+    etag: str | None
+
+
+def handler(event: Event, context: Any) -> dict[str, Any]:
+    """One look at the world for a whole batch of wake-ups, which may hint at what has changed.
+
+    Raises Conflict if the hints could not be recorded: the messages come again.
+    """
     settings = Settings.from_environment(os.environ)
-    RetrainController(settings, _clients()).wake(datetime.now(UTC))
+    messages = (record["body"] for record in event["Records"])
+    hints = Hints.of(messages, settings.data_bucket, settings.data_prefix)
+    controller = RetrainController(settings, _clients())
+    controller.wake(datetime.now(UTC), hints, lambda: context.get_remaining_time_in_millis() / 1000)
     return all_done()
 
 
 @functools.cache
 def _clients() -> Clients:
-    return Clients(*map(boto3.client, ("s3", "sqs", "sagemaker", "cloudwatch")))
-
-
-@dataclass(frozen=True)
-class _Seen:
-    """The world, and what acting on it needs besides."""
-
-    world: World
-    snapshot: Snapshot | None
-    state: State
-    etag: str | None
+    s3 = boto3.client("s3", config=Config(max_pool_connections=CONNECTIONS))
+    return Clients(s3, *map(boto3.client, ("sqs", "sagemaker", "cloudwatch")))
 
 
 class RetrainController:
     """Reads the world, decides, acts: one step for each wake-up."""
 
-    def __init__(self, settings: Settings, clients: Clients) -> None:
+    def __init__(self, settings: Settings, clients: Clients, owner: str | None = None) -> None:
         self.settings = settings
         self.clients = clients
+        self.owner = owner or uuid.uuid4().hex
         bucket = settings.artifact_bucket
-        self.store = SnapshotStore(clients.s3, settings.data_bucket, settings.data_prefix, bucket)
+        self.inventory = InventoryStore(
+            clients.s3, settings.data_bucket, settings.data_prefix, bucket
+        )
         self.ledger = Ledger(clients.s3, bucket, settings.loop)
         self.document = Document(clients.s3, bucket, STATE_KEY)
 
-    def wake(self, now: datetime) -> Decision | None:
-        """Take one step; returns the decision, or None if another controller acted meanwhile."""
-        try:
-            seen = self._look(now)
-            decision = decide(seen.world, now)
-            self._act(decision, seen, now)
-        except Conflict as conflict:
-            self.ledger.tell(CONTROLLER, "stand back", "claim", str(conflict))
-            return None
+    def wake(
+        self, now: datetime, hints: Hints = SWEEP, time_left: TimeLeft = plenty
+    ) -> Decision | None:
+        """Take one step; returns the decision, or None if others acted at every look.
+
+        Raises Conflict if what the hints are about could not be recorded in time.
+        """
+        self.inventory.look(hints, now, time_left)
+        decision = self._decide_and_act(now)
+        self.inventory.tidy(now, time_left)
+        return decision
+
+    def _decide_and_act(self, now: datetime) -> Decision | None:
+        for _ in range(_LOOKS):
+            try:
+                return self._step(now)
+            except Conflict as conflict:
+                self.ledger.tell(CONTROLLER, "look again", "one writer", str(conflict))
+        return None
+
+    def _step(self, now: datetime) -> Decision:
+        held = self._read_state()  # before all else: see above
+        held = self._catch_up(held)
+        world, inventory = self._read_world(held.state, now)
+        decision = decide(world, now)
+        if decision.claim is None:
+            self._stay(decision, world, held, now)
+        else:
+            self._begin(decision, decision.claim, world, inventory, held, now)
         self.ledger.tell(CONTROLLER, decision.kind, decision.rule, decision.reason)
         return decision
 
-    # --- reading -------------------------------------------------------------------------------
+    # --- the state document ---------------------------------------------------------------------
 
-    def _look(self, now: datetime) -> _Seen:
-        state, etag = self._read_state()
-        world, snapshot = self._read_world(state, now)
-        return _Seen(world, snapshot, state, etag)
-
-    def _read_state(self) -> tuple[State, str | None]:
-        """The state, with what has become of the active runs since: recorded, then written."""
+    def _read_state(self) -> Held:
         data, etag = self.document.read()
-        state = State() if data is None else State.from_json(data)
-        runs = tuple(self._refresh(run) if run.active else run for run in state.runs)
-        if runs == state.runs:
-            return state, etag
-        for run, before in zip(runs, state.runs, strict=True):
-            if before.active and not run.active:
-                self._record_end(run)
-        state = replace(state, runs=runs)
-        return state, self.document.write(state.to_json(), etag)
+        return Held(State() if data is None else State.from_json(data), etag)
 
-    def _refresh(self, run: Run) -> Run:
+    def _save(self, held: Held, state: State) -> Held:
+        """Write the state unless it is what S3 holds. Raises Conflict if another wrote."""
+        if state == held.state:
+            return held
+        return Held(state, self.document.write(state.to_json(), held.etag))
+
+    def _catch_up(self, held: Held) -> Held:
+        """Record what a dead controller left unrecorded, and what has become of active runs."""
+        state = held.state
+        for run in held.state.runs:
+            if run.active:
+                state = self._with_end(state, *self._refresh(run))
+        return self._record(self._save(held, state))
+
+    def _record(self, held: Held) -> Held:
+        """The state once its entries are in the ledger."""
+        self._publish(held.state.unrecorded)
+        return self._save(held, replace(held.state, unrecorded=()))
+
+    def _publish(self, entries: Iterable[Mapping[str, Any]]) -> None:
+        """Bring entries into the ledger, and call a person where one says so.
+
+        Safe to repeat: the same entry twice is one, and the alarm on the metric is on or off.
+        """
+        for entry in entries:
+            self.ledger.add(entry)
+            if entry["decision"] == Kind.PERSON:
+                self._call_person()
+
+    def _call_person(self) -> None:
+        dimensions = [{"Name": "Loop", "Value": self.settings.loop}]
+        self.clients.cloudwatch.put_metric_data(
+            Namespace=self.settings.namespace,
+            MetricData=[{"MetricName": PERSON_METRIC, "Dimensions": dimensions, "Value": 1.0}],
+        )
+
+    # --- runs that end ---------------------------------------------------------------------------
+
+    def _with_end(self, state: State, run: Run, began: datetime | None) -> State:
+        """The state once `run` has a new status; `began` is given if it has ended."""
+        runs = tuple(run if each.token == run.token else each for each in state.runs)
+        if began is None or run.ended_at is None:
+            return replace(state, runs=runs)
+        self._put_on_record(run)
+        return replace(
+            state,
+            runs=runs,
+            spent=state.spent.plus(run, began, run.ended_at),
+            unrecorded=(*state.unrecorded, self._end_entry(run, began, run.ended_at)),
+        )
+
+    def _refresh(self, run: Run) -> tuple[Run, datetime | None]:
+        """The run as it is now and, if it has ended, when it began by SageMaker's clock."""
         sagemaker = self.clients.sagemaker
         answer = sagemaker.describe_pipeline_execution(PipelineExecutionArn=run.execution_arn)
         now = replace(run, status=answer["PipelineExecutionStatus"])
         if now.active:
-            return now
-        failure = "" if now.status == "Succeeded" else self._failure(run, answer)
-        return replace(now, ended_at=answer["LastModifiedTime"].astimezone(UTC), failure=failure)
-
-    def _failure(self, run: Run, execution: Mapping[str, Any]) -> str:
-        """Why a run did not succeed: the reasons of its failed steps, or else its own."""
-        pages = self.clients.sagemaker.get_paginator("list_pipeline_execution_steps").paginate(
+            return now, None
+        pages = sagemaker.get_paginator("list_pipeline_execution_steps").paginate(
             PipelineExecutionArn=run.execution_arn
         )
-        reasons = [
-            f"{step['StepName']}: {self._step_failure(step)}"
-            for page in pages
-            for step in page["PipelineExecutionSteps"]
-            if step["StepStatus"] == "Failed"
-        ]
-        text = "; ".join(reasons) or execution.get("FailureReason", "no reason given")
-        return text[:_FAILURE_CHARACTERS]
+        steps = [step for page in pages for step in page["PipelineExecutionSteps"]]
+        failed = [self._failed(step) for step in steps if step["StepStatus"] == "Failed"]
+        told = answer.get("FailureReason", "no reason given")
+        text = "; ".join(step.text for step in failed) or told
+        succeeded = now.status == "Succeeded"
+        ended = replace(
+            now,
+            ended_at=answer["LastModifiedTime"].astimezone(UTC),
+            failure="" if succeeded else text[:_FAILURE_CHARACTERS],
+            cause=cause_of_run(now.status, failed, told),
+            model_version=_model_version(steps) if succeeded else None,
+        )
+        return ended, answer["CreationTime"].astimezone(UTC)
 
-    def _step_failure(self, step: Mapping[str, Any]) -> str:
+    def _failed(self, step: Mapping[str, Any]) -> FailedStep:
         """Why a step failed. What the script itself said is only in the job's ExitMessage."""
         metadata = step.get("Metadata", {})
+        said = metadata.get("Fail", {}).get("ErrorMessage")
         if job := metadata.get("ProcessingJob", {}).get("Arn"):
             name = job.rpartition("/")[2]
             answer = self.clients.sagemaker.describe_processing_job(ProcessingJobName=name)
-            if said := answer.get("ExitMessage"):
-                return str(said)
-        message = metadata.get("Fail", {}).get("ErrorMessage")
-        return str(message or step.get("FailureReason") or "no reason given")
+            said = answer.get("ExitMessage")
+        return FailedStep(step["StepName"], step.get("FailureReason", ""), said or "")
 
-    def _read_world(self, state: State, now: datetime) -> tuple[World, Snapshot | None]:
-        settings = self.settings
-        listing = self.store.listing()
-        data = Data(len(listing.objects), listing.size, listing.last_change, None, None)
-        quiet = quiet_from(data, settings.rules)
-        snapshot = None
-        # While uploads go on the snapshot is outdated before it is made: save the HeadObjects.
-        if listing.objects and quiet is not None and quiet <= now:
-            newest = state.runs[-1].identity.snapshot_id if state.runs else None
-            previous = self.store.load(newest) if newest else None
-            snapshot = self.store.snapshot(listing, previous)
-            changes = snapshot.since(previous) if previous else None
-            data = replace(data, snapshot_id=snapshot.id, changes=changes)
-        code = read_json(self.clients.s3, settings.artifact_bucket, CODE_KEY)
+    def _past(self, inputs: Inputs | None) -> tuple[Run, ...]:
+        if inputs is None:
+            return ()
+        data = read_json(self.clients.s3, self.settings.artifact_bucket, _runs_key(inputs))
+        return tuple(Run.from_json(run) for run in data["runs"]) if data else ()
+
+    def _put_on_record(self, run: Run) -> None:
+        """Write the run into the document of its inputs, or what has become of it.
+
+        What has ended stays so, however late somebody says that it was started.
+        """
+        inputs = run.identity.inputs
+        document = Document(self.clients.s3, self.settings.artifact_bucket, _runs_key(inputs))
+        data, etag = document.read()
+        runs = {each["token"]: each for each in data["runs"]} if data else {}
+        if run.active and run.token in runs and runs[run.token]["ended_at"]:
+            return
+        record = {
+            "version": FORMAT_VERSION,
+            "inputs": inputs.to_json(),
+            "runs": list({**runs, run.token: run.to_json()}.values()),
+        }
+        if record != data:
+            document.write(record, etag)
+
+    # --- reading the world ------------------------------------------------------------------------
+
+    def _read_world(self, state: State, now: datetime) -> tuple[World, Inventory | None]:
+        data, since, inventory = self._read_data(state, now)
         world = World(
-            pipeline=settings.pipeline,
+            pipeline=self.settings.pipeline,
             data=data,
-            code_version=code and code["code_version"],
-            episodes=self._episodes(),
+            code=self._read_code(),
+            limits=self.settings.limits,
             runs=state.runs,
             claim=state.claim,
-            rules=settings.rules,
+            episodes=remember(state.episodes, self._standing()),
+            burst_since=since,
+            live=self._read_live(state.live, now),
+            spent=state.spent,
+            told=state.told,
+            pause=self._read_pause(),
+            request=self._read_request(state.answered_request),
         )
-        return world, snapshot
+        return replace(world, past=self._past(world.inputs)), inventory
 
-    def _episodes(self) -> tuple[Episode, ...]:
+    def _read_data(
+        self, state: State, now: datetime
+    ) -> tuple[Data, datetime | None, Inventory | None]:
+        """The data, since when uploads go on, and the inventory to be saved with a claim."""
+        limits = self.settings.limits
+        known = self.inventory.read(now)
+        data = Data(
+            known.objects,
+            known.size,
+            known.last_change,
+            snapshot_id=None,
+            changes=None,
+            sequence=known.sequence,
+            adopted=known.adopted,
+        )
+        since = burst_since(state.burst_since, data, limits, now)
+        due = snapshot_due(data, since, limits)
+        if not known.adopted or not known.objects or due is None or now < due:
+            return data, since, None
+        newest = state.runs[-1].identity.inputs.snapshot_id if state.runs else None
+        changes = self.inventory.changes(known, newest) if newest else None
+        return replace(data, snapshot_id=known.snapshot_id, changes=changes), since, known
+
+    def _read_code(self) -> Code | None:
+        bucket = self.settings.artifact_bucket
+        found = Document(self.clients.s3, bucket, CODE_KEY).read_dated()
+        if found is None:
+            return None
+        code, pushed_at = found
+        parameters = tuple(sorted(code.get("parameters", {}).items()))
+        return Code(code["code_version"], parameters, pushed_at)
+
+    def _standing(self) -> tuple[Episode, ...]:
         if not self.settings.alarms:
             return ()
         answer = self.clients.cloudwatch.describe_alarms(AlarmNames=list(self.settings.alarms))
@@ -274,39 +451,123 @@ class RetrainController:
             if alarm["StateValue"] == "ALARM"
         )
 
-    # --- acting --------------------------------------------------------------------------------
+    def _read_live(self, known: Live | None, now: datetime) -> Live | None:
+        """What the deploy controller says is live; None if it does not say, as with a pinned
+        endpoint. `since` is when this controller first saw it."""
+        data = read_json(self.clients.s3, self.settings.artifact_bucket, DEPLOY_KEY)
+        version = data and data["live"]
+        if version is None:
+            return None
+        return known if known and known.version == version else Live(version, now)
 
-    def _act(self, decision: Decision, seen: _Seen, now: datetime) -> None:
-        if decision.claim is None:
-            self._stay(decision, seen, now)
-            return
-        if decision.kind is Kind.START and seen.snapshot is not None:
-            self.store.save(seen.snapshot)
-        claimed = replace(seen.state, claim=decision.claim, last_decision=_said(decision))
-        etag = self.document.write(claimed.to_json(), seen.etag)
-        self._record(decision, seen.world, now)
-        run = self._start(decision.claim, again=decision.kind is Kind.COMPLETE, now=now)
-        runs = (*seen.state.runs, run)[-RUNS_KEPT:]
-        self.document.write(replace(claimed, claim=None, runs=runs).to_json(), etag)
+    def _read_pause(self) -> Pause | None:
+        data = read_json(self.clients.s3, self.settings.artifact_bucket, PAUSE_KEY)
+        return None if data is None else Pause.from_json(data)
 
-    def _stay(self, decision: Decision, seen: _Seen, now: datetime) -> None:
+    def _read_request(self, answered: str) -> Request | None:
+        data = read_json(self.clients.s3, self.settings.artifact_bucket, REQUEST_KEY)
+        request = None if data is None else Request.from_json(data)
+        return None if request is None or request.id == answered else request
+
+    # --- acting ----------------------------------------------------------------------------------
+
+    def _stay(self, decision: Decision, world: World, held: Held, now: datetime) -> None:
         """Record the decision unless it was the last one; see that somebody looks again in time."""
-        state = replace(seen.state, last_decision=_said(decision))
-        wake = decision.until is not None and not (state.wake_at and now < state.wake_at)
-        if wake and decision.until is not None:
-            state = replace(state, wake_at=arrival(decision.until, now))
-        if state == seen.state:
+        state = self._intend(decision, world, held.state, now)
+        until = decision.until
+        if until is None or _is_woken(state.wake_at, until, now):
+            self._record(self._save(held, state))
             return
-        self.document.write(state.to_json(), seen.etag)
-        if state.last_decision != seen.state.last_decision:
-            self._record(decision, seen.world, now)
-        if wake and decision.until is not None:
-            queue_url, reason = self.settings.queue_url, decision.reason
-            wake_later(self.clients.sqs, queue_url, decision.until, now, reason)
+        self._record(self._save(held, replace(state, wake_at=arrival(until, now))))
+        wake_later(self.clients.sqs, self.settings.queue_url, until, now, decision.reason)
+
+    def _intend(self, decision: Decision, world: World, state: State, now: datetime) -> State:
+        """The state with what was seen of the world, the decision, and its entry."""
+        said = (decision.kind, decision.rule, decision.reason)
+        new = said != state.last_decision or decision.claim is not None
+        entry = (self._entry(decision, world, now),) if new else ()
+        told = (*state.told, decision.told)[-TOLD_KEPT:] if decision.told else state.told
+        return replace(
+            state,
+            episodes=_answered(world.episodes, decision.judged, JUDGED),
+            burst_since=world.burst_since,
+            live=world.live,
+            told=told,
+            last_decision=said,
+            unrecorded=(*state.unrecorded, *entry),
+        )
+
+    def _begin(
+        self,
+        decision: Decision,
+        claim: Claim,
+        world: World,
+        inventory: Inventory | None,
+        held: Held,
+        now: datetime,
+    ) -> None:
+        """Claim, record, start, settle."""
+        claim = replace(claim, owner=self.owner)
+        state = replace(self._intend(decision, world, held.state, now), claim=claim)
+        if decision.kind is Kind.START:
+            if inventory is not None:
+                self.inventory.save(inventory)
+            state = replace(
+                state,
+                episodes=_answered(state.episodes, claim.identity.episodes, claim.token),
+                burst_since=None,
+                answered_request=world.request.id if world.request else state.answered_request,
+            )
+        held = self._claim(held, state)
+        # No write of the state between here and the start: another's would leave the claim undone.
+        self._publish(held.state.unrecorded)
+        run = self._start(claim, again=decision.kind is Kind.COMPLETE, now=now)
+        self._put_on_record(run)
+        self._settle(held, run, now)
+
+    def _claim(self, held: Held, state: State) -> Held:
+        try:
+            return self._save(held, state)
+        except Conflict:
+            # boto3 repeats a write whose reply was lost, and then meets what it wrote itself.
+            found = self._read_state()
+            if found.state.claim != state.claim:
+                raise
+            return found
+
+    def _settle(self, held: Held, run: Run, now: datetime) -> None:
+        """The claim has become a run. Others may have written meanwhile: only the claim counts."""
+        for _ in range(_SETTLES):
+            state = held.state
+            if state.claim is None or state.claim.token != run.token:
+                return  # another has completed it
+            state = replace(state, claim=None, runs=(*state.runs, run)[-RUNS_KEPT:])
+            if run.ended_at is not None:
+                entry = self._end_entry(run, now, run.ended_at)
+                state = replace(state, unrecorded=(*state.unrecorded, entry))
+            try:
+                self._record(self._save(held, state))
+            except Conflict:
+                held = self._read_state()
+            else:
+                return
+        raise Conflict(f"{STATE_KEY} is changed by others all the time.")
 
     def _start(self, claim: Claim, *, again: bool, now: datetime) -> Run:
+        run = Run(
+            execution_arn="",
+            identity=claim.identity,
+            token=claim.token,
+            rule=claim.rule,
+            reason=claim.reason,
+            sequence=claim.sequence,
+            pushed_at=claim.pushed_at,
+            started_at=now,
+        )
         arn = self._find(claim) if again else None
-        if arn is None:
+        if arn is not None:
+            return replace(run, execution_arn=arn)
+        try:
             answer = self.clients.sagemaker.start_pipeline_execution(
                 PipelineName=self.settings.pipeline,
                 PipelineExecutionDisplayName=_display_name(claim),
@@ -317,8 +578,15 @@ class RetrainController:
                 ],
                 ClientRequestToken=claim.token,
             )
-            arn = answer["PipelineExecutionArn"]
-        return Run(arn, claim.identity, claim.token, claim.reason, started_at=now)
+        except ClientError as error:
+            # What SageMaker calls invalid it will not take the next time either.
+            if error_code(error) != "ValidationException":
+                raise
+            failure = f"SageMaker refused to start it: {error.response['Error']['Message']}"
+            return replace(
+                run, status="Failed", ended_at=now, cause=Cause.OURS, failure=failure[:1500]
+            )
+        return replace(run, execution_arn=answer["PipelineExecutionArn"])
 
     def _find(self, claim: Claim) -> str | None:
         """The execution that the claim's first owner started before it died, if it did."""
@@ -331,54 +599,82 @@ class RetrainController:
                     return str(execution["PipelineExecutionArn"])
         return None
 
-    # --- recording -----------------------------------------------------------------------------
+    # --- entries ---------------------------------------------------------------------------------
 
-    def _record(self, decision: Decision, world: World, now: datetime) -> None:
-        data = world.data
-        claim = decision.claim
-        self.ledger.append(
+    def _entry(self, decision: Decision, world: World, now: datetime) -> Mapping[str, Any]:
+        data, claim = world.data, decision.claim
+        inputs = claim.identity.inputs if claim else world.inputs
+        return self.ledger.entry(
             now,
             CONTROLLER,
             decision=decision.kind,
             rule=decision.rule,
             reason=decision.reason,
             inputs={
-                "snapshot_id": claim.identity.snapshot_id if claim else data.snapshot_id,
-                "code_version": claim.identity.code_version if claim else world.code_version,
+                "snapshot_id": inputs and inputs.snapshot_id,
+                "code_version": inputs.code_version
+                if inputs
+                else world.code and world.code.version,
+                "parameters": claim and dict(claim.identity.inputs.parameters),
                 "objects": data.objects,
                 "bytes": data.size,
                 "last_change": data.last_change and data.last_change.isoformat(),
-                "alarms": [episode.alarm for episode in world.episodes],
+                "alarms": [episode.alarm for episode in world.episodes if not episode.over],
                 "episodes": [episode.id for episode in world.episodes],
                 "active_runs": [run.name for run in world.runs if run.active],
+                "live_version": world.live and world.live.version,
+                "request": world.request and world.request.to_json(),
+                "pause": world.pause and world.pause.to_json(),
+                "attempt": claim and claim.identity.attempt,
                 "token": claim and claim.token,
                 "until": decision.until and decision.until.isoformat(),
+                "owner": self.owner,
             },
         )
 
-    def _record_end(self, run: Run) -> None:
+    def _end_entry(self, run: Run, began: datetime, ended: datetime) -> Mapping[str, Any]:
         """The entry's time is SageMaker's, so that two controllers that see the end write one."""
-        if run.ended_at is None:
-            raise ValueError(f"Run {run.name} is {run.status} and has no time of its end.")
-        reason = f"Run {run.name} ended: {run.outcome}."
-        self.ledger.append(
-            run.ended_at,
+        return self.ledger.entry(
+            ended,
             CONTROLLER,
             decision="run ended",
             rule="outcome",
-            reason=reason,
+            reason=f"Run {run.name} ended: {run.outcome}.",
             inputs={
                 "execution_arn": run.execution_arn,
                 "status": run.status,
-                "snapshot_id": run.identity.snapshot_id,
-                "code_version": run.identity.code_version,
+                "cause": run.cause,
+                "snapshot_id": run.identity.inputs.snapshot_id,
+                "code_version": run.identity.inputs.code_version,
+                "attempt": run.identity.attempt,
+                "token": run.token,
+                "seconds": (ended - began).total_seconds(),
+                "model_version": run.model_version,
             },
         )
-        self.ledger.tell(CONTROLLER, "run ended", "outcome", reason)
 
 
-def _said(decision: Decision) -> tuple[str, ...]:
-    return (decision.kind, decision.rule, decision.reason)
+def _is_woken(wake_at: datetime | None, until: datetime, now: datetime) -> bool:
+    """Whether a wake-up is on its way that comes in time."""
+    return wake_at is not None and now < wake_at <= arrival(until, now)
+
+
+def _answered(
+    episodes: tuple[Episode, ...], ids: tuple[str, ...], answer: str
+) -> tuple[Episode, ...]:
+    return tuple(replace(e, answer=answer) if e.id in ids else e for e in episodes)
+
+
+def _model_version(steps: list[Mapping[str, Any]]) -> int | None:
+    """Of the model package that a run registered: the last part of its ARN."""
+    for step in steps:
+        if arn := step.get("Metadata", {}).get("RegisterModel", {}).get("Arn"):
+            return int(arn.rpartition("/")[2])
+    return None
+
+
+def _runs_key(inputs: Inputs) -> str:
+    return f"{RUNS}{inputs.digest}.json"
 
 
 def _display_name(claim: Claim) -> str:

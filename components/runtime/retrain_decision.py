@@ -1,26 +1,48 @@
 """When to retrain: one pure function from the state of the world to a decision with its reason.
 
-What is wanted is one run for (the data now, the code now, the drift episodes that no run has
-answered yet). The rules, in the order in which they are asked:
+What is wanted is one run for (the data now, the code now, its parameters, the drift episodes that
+are open). `wanted` says whether something deserves a run at all. RULES are what may stand against
+it, asked in this order; the first that has something to say decides, and if none has, a run starts:
 
-1. claim: a start under way is waited for; past its deadline it is completed with its own token.
-2. no data yet, no code yet: ordinary states of a young loop.
-3. single flight: one run at a time; what has changed meanwhile is pending, and said.
-4. quiet period: a burst of uploads is one run.
-5. no change, no run: data and code that a run has already seen are not run again. If that run
-   failed it would fail again, until a person changes the data or the code.
-6. drift: one run for an episode, and none within the cool-down after the last run for drift.
+1. `paused`: a person's pause.
+2. `claimed`: a start under way is waited for; past its deadline it is completed, under its token.
+3. `adoption`: until a data set was listed completely once, it is not known.
+4. `young`: no data yet, no code yet: ordinary states of a young loop.
+5. `single_flight`: one run at a time; what has changed meanwhile is pending, and said.
+6. `quiet_period`: a burst of uploads is one run; one that never ends is run after a maximum wait.
+7. `order`: data or code older than what a run was started on is not run.
+8. `judged`: nothing deserves a run. Then drift that stands, or a run that failed, is a person's.
+9. `retry_wait`: a failure of AWS's is repeated, so many times, with growing waits.
+10. `cool_down`: a new model is given time to show its effect before drift starts another run.
+11. `runs_per_day`, `hours_per_month`: what is over budget waits.
+
+docs/retraining.md says what each is for.
 """
 
-import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any
 
-from .document import canonical
+from .failure import Cause
+from .retrain_world import (
+    JUDGED,
+    Claim,
+    Code,
+    Data,
+    Episode,
+    Identity,
+    Inputs,
+    Limits,
+    Run,
+    World,
+)
 from .snapshot import Changes
+
+WAIT_GROWTH = 4
+"""Each wait before a retry is so many times the one before."""
+
+DAY = timedelta(days=1)
 
 
 class Kind(StrEnum):
@@ -30,153 +52,7 @@ class Kind(StrEnum):
     COMPLETE = "complete the claim"
     WAIT = "wait"
     NOTHING = "nothing"
-
-
-@dataclass(frozen=True)
-class Rules:
-    """What the user has set."""
-
-    quiet_period: timedelta
-    cooldown: timedelta
-    claim_period: timedelta
-
-
-@dataclass(frozen=True)
-class Data:
-    """The data now. `snapshot_id` is None while uploads go on, for it would be outdated at once."""
-
-    objects: int
-    size: int
-    last_change: datetime | None
-    snapshot_id: str | None
-    changes: Changes | None
-    """Since the newest run's snapshot; None if there is none to compare with."""
-
-
-@dataclass(frozen=True)
-class Episode:
-    """One stay of a drift alarm in ALARM; `since` is when it went there, in UTC."""
-
-    alarm: str
-    since: datetime
-
-    @property
-    def id(self) -> str:
-        """64 hex digits, the same however often the alarm is looked at while it stays."""
-        return hashlib.sha256(f"{self.alarm} {self.since.isoformat()}".encode()).hexdigest()
-
-
-@dataclass(frozen=True)
-class Identity:
-    """What a run is for; the same identity is never started twice."""
-
-    snapshot_id: str
-    code_version: str
-    episodes: tuple[str, ...] = ()
-
-    @property
-    def parameters(self) -> dict[str, str]:
-        """The pipeline's parameters for this run."""
-        return {"SnapshotId": self.snapshot_id, "CodeVersion": self.code_version}
-
-    def token(self, pipeline: str) -> str:
-        """SHA-256 (64 hex digits), the ClientRequestToken of StartPipelineExecution.
-
-        Made of what is run, never of a clock or an event, so that every controller that decides on
-        the same world asks for the same execution.
-        """
-        content = [pipeline, self.parameters, sorted(self.episodes)]
-        return hashlib.sha256(canonical(content).encode()).hexdigest()
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> "Identity":
-        return cls(data["snapshot_id"], data["code_version"], tuple(data["episodes"]))
-
-
-@dataclass(frozen=True)
-class Claim:
-    """The intention to start a run, written down before the start."""
-
-    identity: Identity
-    token: str
-    claimed_at: datetime
-    deadline: datetime
-    reason: str
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self) | {
-            "claimed_at": self.claimed_at.isoformat(),
-            "deadline": self.deadline.isoformat(),
-        }
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> "Claim":
-        return cls(
-            Identity.from_json(data["identity"]),
-            data["token"],
-            datetime.fromisoformat(data["claimed_at"]),
-            datetime.fromisoformat(data["deadline"]),
-            data["reason"],
-        )
-
-
-@dataclass(frozen=True)
-class Run:
-    """A pipeline execution that this controller started. `failure` is why it did not succeed."""
-
-    execution_arn: str
-    identity: Identity
-    token: str
-    reason: str
-    started_at: datetime
-    status: str = "Executing"
-    """As DescribePipelineExecution says: Executing, Stopping, Stopped, Failed or Succeeded."""
-    ended_at: datetime | None = None
-    failure: str = ""
-
-    @property
-    def name(self) -> str:
-        """The execution id, the last part of the ARN."""
-        return self.execution_arn.rpartition("/")[2]
-
-    @property
-    def active(self) -> bool:
-        return self.status in ("Executing", "Stopping")
-
-    @property
-    def outcome(self) -> str:
-        """The status and, unless it succeeded, why."""
-        return f"{self.status}: {self.failure}" if self.failure else self.status
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self) | {
-            "started_at": self.started_at.isoformat(),
-            "ended_at": self.ended_at and self.ended_at.isoformat(),
-        }
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> "Run":
-        return cls(
-            **{
-                **data,
-                "identity": Identity.from_json(data["identity"]),
-                "started_at": datetime.fromisoformat(data["started_at"]),
-                "ended_at": data["ended_at"] and datetime.fromisoformat(data["ended_at"]),
-            }
-        )
-
-
-@dataclass(frozen=True)
-class World:
-    """All that the decision depends on. `runs` are those on record, oldest first."""
-
-    pipeline: str
-    data: Data
-    code_version: str | None
-    episodes: tuple[Episode, ...]
-    runs: tuple[Run, ...]
-    claim: Claim | None
-    rules: Rules
+    PERSON = "a person is needed"
 
 
 @dataclass(frozen=True)
@@ -189,106 +65,412 @@ class Decision:
     until: datetime | None = None
     claim: Claim | None = None
     """For START and COMPLETE: what to start."""
+    judged: tuple[str, ...] = ()
+    """The ids of the drift episodes that this decision settles without a run."""
+    told: str = ""
+    """The token of the failed run of which this decision tells a person."""
 
 
-def quiet_from(data: Data, rules: Rules) -> datetime | None:
-    """When the quiet period after the last change of the data ends; None if there is no data."""
-    return None if data.last_change is None else data.last_change + rules.quiet_period
+Rule = Callable[[World, datetime], Decision | None]
 
 
-def decide(world: World, now: datetime) -> Decision:
+def decide(world: World, now: datetime, rules: Sequence[Rule] | None = None) -> Decision:
     """The next step towards a model trained on the data and the code as they are now."""
-    if world.claim:
-        return _decide_on_claim(world.claim, world.rules, now)
-    if not world.data.objects:
-        return Decision(Kind.NOTHING, "no data yet", "There is no data yet.")
-    if world.code_version is None:
-        return Decision(Kind.NOTHING, "no code yet", "There is no code yet.")
-    active = [run for run in world.runs if run.active]
-    if active:
-        pending = _pending(world, now)
-        reason = f"Run {active[-1].name} is {active[-1].status}. Pending after it: {pending}."
-        return Decision(Kind.WAIT, "single flight", reason)
-    if world.data.snapshot_id is None or _uploads_go_on(world, now):
-        seconds = world.rules.quiet_period.total_seconds()
-        reason = f"data: uploads go on; a run starts {seconds:g} s after the last."
-        until = quiet_from(world.data, world.rules)
-        return Decision(Kind.WAIT, "quiet period", reason, until=until)
-    return _decide_on_change(world, world.data.snapshot_id, world.code_version, now)
+    for rule in RULES if rules is None else rules:
+        if decision := rule(world, now):
+            return decision
+    return start(world, now)
 
 
-def _decide_on_claim(claim: Claim, rules: Rules, now: datetime) -> Decision:
+# --- what deserves a run ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A run that something speaks for, whatever may stand against it."""
+
+    rule: str
+    identity: Identity
+
+
+def wanted(world: World) -> Wanted | None:
+    """What deserves a run: a person's request; inputs that were never run; a failure of AWS's; an
+    open drift episode, if there is something to learn that the newest run has not learned."""
+    inputs = world.inputs
+    if inputs is None:
+        return None
+    identity = Identity(inputs, _ids(open_episodes(world)), attempt=len(world.past) + 1)
+    last = world.past[-1] if world.past else None
+    if world.request:
+        return Wanted("request", identity)
+    if last is None:
+        return Wanted("change", identity)
+    if last.cause is Cause.AWS and retries_used(world.past) < world.limits.retries:
+        episodes = tuple(sorted({*identity.episodes, *last.identity.episodes}))
+        return Wanted("retry", replace(identity, episodes=episodes))
+    if identity.episodes and last.status == "Succeeded" and inputs != _newest(world):
+        return Wanted("drift", identity)
+    return None
+
+
+def open_episodes(world: World) -> list[Episode]:
+    """The drift episodes that nothing has answered yet."""
+    return [episode for episode in world.episodes if not episode.answer]
+
+
+def retries_used(past: Sequence[Run]) -> int:
+    """How many of the latest runs on the same inputs were retries of the one before."""
+    used = 0
+    for run in reversed(past):
+        if run.rule != "retry":
+            break
+        used += 1
+    return used
+
+
+def start(world: World, now: datetime) -> Decision:
+    """One run, claimed; its token depends only on what is run."""
+    want, code = wanted(world), world.code
+    if want is None or code is None:
+        raise ValueError("There is nothing to run here, and a rule must have said so.")
+    reason = _reason(world, want)
+    claim = Claim(
+        identity=want.identity,
+        token=want.identity.token(world.pipeline),
+        rule=want.rule,
+        reason=reason,
+        sequence=world.data.sequence,
+        pushed_at=code.pushed_at,
+        claimed_at=now,
+        deadline=now + world.limits.claim_period,
+    )
+    return Decision(Kind.START, want.rule, reason, claim=claim)
+
+
+# --- what may stand against it ------------------------------------------------------------------
+
+
+def paused(world: World, now: datetime) -> Decision | None:
+    """A person's pause holds whatever comes; what has changed meanwhile is run after it."""
+    pause = world.pause
+    if pause is None or not pause.holds(now):
+        return None
+    reason = (
+        f"Paused by {pause.who} at {pause.at.isoformat()}: {pause.reason}. "
+        f"Pending: {_pending(world, now)}."
+    )
+    return Decision(Kind.WAIT, "paused", reason, until=pause.until)
+
+
+def claimed(world: World, now: datetime) -> Decision | None:
+    """A claim is the start of a run; only its owner acts on it, and after its deadline anybody."""
+    claim = world.claim
+    if claim is None:
+        return None
     if now < claim.deadline:
         reason = f"A run is being started: {claim.reason}"
         return Decision(Kind.WAIT, "claim", reason, until=claim.deadline)
-    renewed = replace(claim, deadline=now + rules.claim_period)
+    renewed = replace(claim, deadline=now + world.limits.claim_period)
     reason = f"The controller that claimed this start did not finish it: {claim.reason}"
     return Decision(Kind.COMPLETE, "claim", reason, claim=renewed)
 
 
-def _decide_on_change(world: World, snapshot_id: str, code_version: str, now: datetime) -> Decision:
-    same = [
-        run
-        for run in world.runs
-        if (run.identity.snapshot_id, run.identity.code_version) == (snapshot_id, code_version)
-    ]
-    drift = _unanswered(world)
-    alarm = "".join(f"{_drift_text(episode)}. " for episode in drift)
-    if same and (not drift or same[-1].status != "Succeeded"):
-        reason = f"{alarm}This data and this code were run in {same[-1].name}: {same[-1].outcome}."
-        rule = "no change, no run" if same[-1].status == "Succeeded" else "failed before"
-        return Decision(Kind.NOTHING, rule, reason)
-    if same and (cool := _cool_from(world)) and now < cool:
-        reason = f"{alarm}The cool-down after the last run for drift ends at {cool.isoformat()}."
-        return Decision(Kind.WAIT, "cool-down", reason, until=cool)
-    identity = Identity(snapshot_id, code_version, tuple(episode.id for episode in drift))
-    reason = "; ".join(_changes(world)) + "."
-    claim = Claim(
-        identity, identity.token(world.pipeline), now, now + world.rules.claim_period, reason
+def adoption(world: World, now: datetime) -> Decision | None:
+    """A data set is adopted by listing it, in steps; a part of it is no data to decide on."""
+    if world.data.adopted:
+        return None
+    objects = _objects(world.data.objects)
+    reason = f"The data set is being adopted: {objects} so far."
+    return Decision(Kind.WAIT, "adoption", reason, until=now)
+
+
+def young(world: World, now: datetime) -> Decision | None:  # noqa: ARG001  # a Rule
+    """Without data or code there is nothing to do, and nothing wrong."""
+    if not world.data.objects:
+        return Decision(Kind.NOTHING, "no data yet", "There is no data yet.")
+    if world.code is None:
+        return Decision(Kind.NOTHING, "no code yet", "There is no code yet.")
+    return None
+
+
+def single_flight(world: World, now: datetime) -> Decision | None:
+    """One run at a time, and at most one pending: whatever the world is like when it ends."""
+    active = [run for run in world.runs if run.active]
+    if not active:
+        return None
+    pending = _pending(world, now)
+    reason = f"Run {active[-1].name} is {active[-1].status}. Pending after it: {pending}."
+    return Decision(Kind.WAIT, "single flight", reason)
+
+
+def quiet_period(world: World, now: datetime) -> Decision | None:
+    """Uploads that go on are waited for, but not longer than the maximum wait."""
+    if not _uploads_go_on(world, now):
+        return None
+    quiet, longest = world.limits.quiet_period, world.limits.max_wait
+    reason = (
+        f"data: uploads go on; a run starts {quiet.total_seconds():g} s after the last, or "
+        f"{longest.total_seconds():g} s after the first."
     )
-    return Decision(Kind.START, "drift" if same else "change", reason, claim=claim)
+    until = snapshot_due(world.data, world.burst_since, world.limits)
+    return Decision(Kind.WAIT, "quiet period", reason, until=until)
 
 
-def _unanswered(world: World) -> list[Episode]:
-    """The drift episodes for which no run was started yet."""
-    answered = {episode for run in world.runs for episode in run.identity.episodes}
-    return sorted(
-        (episode for episode in world.episodes if episode.id not in answered),
-        key=lambda episode: episode.alarm,
+def snapshot_due(data: Data, since: datetime | None, limits: Limits) -> datetime | None:
+    """When the data is to be pinned: after the quiet period, or the maximum wait since the first
+    upload of the burst. None if there is no data."""
+    if data.last_change is None:
+        return None
+    quiet = data.last_change + limits.quiet_period
+    return quiet if since is None else min(quiet, since + limits.max_wait)
+
+
+def burst_since(
+    known: datetime | None, data: Data, limits: Limits, now: datetime
+) -> datetime | None:
+    """Since when uploads have been going on: S3's time of the first change that was seen of this
+    burst (`known`); None once it is quiet."""
+    if data.last_change is None or data.last_change + limits.quiet_period <= now:
+        return None
+    return known or data.last_change
+
+
+def order(world: World, now: datetime) -> Decision | None:  # noqa: ARG001  # a Rule
+    """Never backwards: what was read may be older than what a run was already started on.
+
+    Equal is not older: the same data and code come again for a retry. Code that a person takes
+    back is a new push, and data that somebody deletes or restores a new state: neither is older.
+    """
+    if not world.runs or world.code is None:
+        return None
+    newest = world.runs[-1]
+    if world.data.sequence < newest.sequence:
+        reason = (
+            f"What was read of the data (state {world.data.sequence}) is older than what run "
+            f"{newest.name} was started on (state {newest.sequence}): look again."
+        )
+    elif world.code.pushed_at < newest.pushed_at:
+        reason = (
+            f"What was read of the code (pushed at {world.code.pushed_at.isoformat()}) is older "
+            f"than that of run {newest.name} (pushed at {newest.pushed_at.isoformat()}): look "
+            "again, or push the code again if a version of code/current.json was removed."
+        )
+    else:
+        return None
+    return Decision(Kind.WAIT, "order", reason)
+
+
+def judged(world: World, now: datetime) -> Decision | None:
+    """Nothing deserves a run. A failed run, or drift that stands, is then a person's: said once."""
+    if wanted(world):
+        return None
+    last = world.past[-1]
+    if last.status != "Succeeded":
+        return _failed_before(world, last)
+    if episodes := _unjudged(world):
+        return _judge(world, episodes, now)
+    alarm = _drift_words(world.episodes)
+    reason = f"{alarm}This data and this code were run in {last.name}: {last.outcome}."
+    return Decision(Kind.NOTHING, "no change, no run", reason)
+
+
+def retry_wait(world: World, now: datetime) -> Decision | None:
+    """What failed for a cause of AWS's is repeated later, and each time later than before."""
+    want = wanted(world)
+    if want is None or want.rule != "retry":
+        return None
+    last = world.past[-1]
+    due = (last.ended_at or now) + world.limits.retry_wait * WAIT_GROWTH ** retries_used(world.past)
+    if due <= now:
+        return None
+    reason = (
+        f"Run {last.name} failed for a cause of AWS's, and is repeated at {due.isoformat()} "
+        f"(retry {retries_used(world.past) + 1} of {world.limits.retries}): {last.failure}."
     )
+    return Decision(Kind.WAIT, "retry", reason, until=due)
 
 
-def _cool_from(world: World) -> datetime | None:
-    """When the cool-down after the last run for drift ends."""
-    ends = [run.ended_at for run in world.runs if run.identity.episodes and run.ended_at]
-    return max(ends) + world.rules.cooldown if ends else None
+def cool_down(world: World, now: datetime) -> Decision | None:
+    """Drift alone starts no run before the newest model has had time to show its effect."""
+    want = wanted(world)
+    if want is None or want.rule != "drift":
+        return None
+    settled = _settled(world)
+    if settled is None or settled <= now:
+        return None
+    alarm = _drift_words(open_episodes(world))
+    reason = f"{alarm}The cool-down after run {world.runs[-1].name} ends at {settled.isoformat()}."
+    return Decision(Kind.WAIT, "cool-down", reason, until=settled)
+
+
+def runs_per_day(world: World, now: datetime) -> Decision | None:
+    """So many runs in any 24 hours, retries and requests of people among them."""
+    limit = world.limits.runs_per_day
+    started = sorted(run.started_at for run in world.runs if now < run.started_at + DAY)
+    if len(started) < limit:
+        return None
+    until = started[-limit] + DAY
+    reason = (
+        f"The budget of {limit} runs in 24 hours is used up until {until.isoformat()}. "
+        f"Pending: {_pending(world, now)}."
+    )
+    return Decision(Kind.WAIT, "runs per day", reason, until=until)
+
+
+def hours_per_month(world: World, now: datetime) -> Decision | None:
+    """A ceiling for the hours of training; the run that reaches it is not stopped."""
+    limit, spent = world.limits.hours_per_month, world.spent
+    if limit is None or spent.month != f"{now:%Y-%m}" or spent.seconds < limit * 3600:
+        return None
+    until = datetime(now.year + now.month // 12, now.month % 12 + 1, 1, tzinfo=UTC)
+    reason = (
+        f"{spent.seconds / 3600:.2f} hours of training ended in {spent.month}, and the ceiling is "
+        f"{limit:g}. Pending: {_pending(world, now)}."
+    )
+    return Decision(Kind.WAIT, "hours per month", reason, until=until)
+
+
+RULES: tuple[Rule, ...] = (
+    paused,
+    claimed,
+    adoption,
+    young,
+    single_flight,
+    quiet_period,
+    order,
+    judged,
+    retry_wait,
+    cool_down,
+    runs_per_day,
+    hours_per_month,
+)
+
+
+# --- judging ------------------------------------------------------------------------------------
+
+
+def _failed_before(world: World, last: Run) -> Decision:
+    """A run that failed would fail again, until a person changes something or asks for it."""
+    standing = [episode for episode in _unjudged(world) if not episode.over]
+    reason = (
+        f"{_drift_words(standing)}This data and this code were run in {last.name}: {last.outcome}."
+    )
+    if last.token in world.told and not standing:
+        return Decision(Kind.NOTHING, "failed before", reason)
+    return Decision(Kind.PERSON, "failed before", reason, judged=_ids(standing), told=last.token)
+
+
+def _judge(world: World, episodes: Sequence[Episode], now: datetime) -> Decision:
+    """Drift with nothing new to learn from: the newest model is the answer. It is given the
+    cool-down to show it; after that an alarm that stands is a person's."""
+    newest, settled = world.runs[-1], _settled(world)
+    model = f"Run {newest.name} {_learned(newest)}, and {_live(world)}"
+    alarm = _drift_words(episodes)
+    if settled and now < settled:
+        reason = f"{alarm}{model}. Its effect is judged at {settled.isoformat()}."
+        return Decision(Kind.WAIT, "cool-down", reason, until=settled)
+    settles = _ids(episodes)
+    if all(episode.over for episode in episodes):
+        reason = f"{alarm}{model}."
+        return Decision(Kind.NOTHING, "drift is over", reason, judged=settles)
+    return Decision(Kind.PERSON, "drift stands", f"{alarm}{model}.", judged=settles)
+
+
+def _unjudged(world: World) -> list[Episode]:
+    return [episode for episode in world.episodes if episode.answer != JUDGED]
+
+
+def _learned(newest: Run) -> str:
+    if newest.status == "Succeeded":
+        return "has learned from all the data and code there is"
+    return f"is the newest and ended as {newest.status}"
+
+
+def _settled(world: World) -> datetime | None:
+    """When the newest model has had its time: since it went live, or else since its run ended."""
+    if not world.runs:
+        return None
+    since = _live_since(world) or world.runs[-1].ended_at
+    return since and since + world.limits.cooldown
+
+
+def _live_since(world: World) -> datetime | None:
+    live, version = world.live, world.runs[-1].model_version
+    return live.since if live is not None and live.version == version else None
+
+
+def _live(world: World) -> str:
+    version = world.runs[-1].model_version
+    if since := _live_since(world):
+        return f"its model (version {version}) is live since {since.isoformat()}"
+    return f"its model (version {version}) is not live" if version else "its model is not live"
+
+
+# --- words --------------------------------------------------------------------------------------
+
+
+def _ids(episodes: Sequence[Episode]) -> tuple[str, ...]:
+    return tuple(episode.id for episode in episodes)
+
+
+def _newest(world: World) -> Inputs | None:
+    return world.runs[-1].identity.inputs if world.runs else None
 
 
 def _uploads_go_on(world: World, now: datetime) -> bool:
-    quiet = quiet_from(world.data, world.rules)
-    return world.data.snapshot_id is None or (quiet is not None and now < quiet)
+    due = snapshot_due(world.data, world.burst_since, world.limits)
+    return world.data.snapshot_id is None or (due is not None and now < due)
 
 
 def _pending(world: World, now: datetime) -> str:
-    if _uploads_go_on(world, now):
+    if world.data.objects and _uploads_go_on(world, now):
         return "data: uploads go on"
-    return "; ".join(_changes(world)) or "nothing"
+    return "; ".join(_asked(world) + _changes(world)) or "nothing"
+
+
+def _reason(world: World, want: Wanted) -> str:
+    if want.rule == "retry":
+        last = world.past[-1]
+        return (
+            f"retry {retries_used(world.past) + 1} of {world.limits.retries}: run {last.name} "
+            f"failed for a cause of AWS's: {last.failure}."
+        )
+    return "; ".join(_asked(world) + _changes(world)) + "."
+
+
+def _asked(world: World) -> list[str]:
+    request = world.request
+    return [f"asked for by {request.who}: {request.reason}"] if request else []
 
 
 def _changes(world: World) -> list[str]:
     """What speaks for a run, in words."""
     data = world.data
-    drift = [_drift_text(episode) for episode in _unanswered(world)]
+    drift = [_drift_text(episode) for episode in open_episodes(world)]
     if not world.runs:
         size = f"{_objects(data.objects)}, {data.size} bytes"
-        return [f"first run: {size}, code {_short(world.code_version)}", *drift]
+        version = _short(world.code.version) if world.code else "none"
+        return [f"first run: {size}, code {version}", *drift]
     last = world.runs[-1]
     words = []
-    if data.snapshot_id != last.identity.snapshot_id:
+    if data.snapshot_id is not None and data.snapshot_id != last.identity.inputs.snapshot_id:
         words.append(f"data: {_changes_text(data.changes)} since run {last.name}")
-    if world.code_version != last.identity.code_version:
-        words.append(f"code: {_short(last.identity.code_version)} -> {_short(world.code_version)}")
+    if world.code:
+        words += _code_changes(last.identity.inputs, world.code)
     return words + drift
+
+
+def _code_changes(before: Inputs, code: Code) -> list[str]:
+    words = []
+    if code.version != before.code_version:
+        words.append(f"code: {_short(before.code_version)} -> {_short(code.version)}")
+    old, new = dict(before.parameters), dict(code.parameters)
+    changed = [
+        f"{name} {old.get(name, 'none')} -> {new.get(name, 'none')}"
+        for name in sorted(old.keys() | new.keys())
+        if old.get(name) != new.get(name)
+    ]
+    return [*words, f"parameters: {', '.join(changed)}"] if changed else words
 
 
 def _changes_text(changes: Changes | None) -> str:
@@ -301,9 +483,14 @@ def _objects(n: int) -> str:
     return "1 object" if n == 1 else f"{n} objects"
 
 
+def _drift_words(episodes: Sequence[Episode]) -> str:
+    return "".join(f"{_drift_text(episode)}. " for episode in episodes)
+
+
 def _drift_text(episode: Episode) -> str:
-    return f"drift: alarm {episode.alarm} in ALARM since {episode.since.isoformat()}"
+    over = ", and over" if episode.over else ""
+    return f"drift: alarm {episode.alarm} in ALARM since {episode.since.isoformat()}{over}"
 
 
-def _short(version: str | None) -> str:
-    return (version or "none")[:12]
+def _short(version: str) -> str:
+    return version[:12]

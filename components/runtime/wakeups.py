@@ -11,6 +11,9 @@ from typing import Any
 MAX_DELAY_SECONDS = 900
 """Amazon SQS quotas: a message is delayed by at most 15 minutes."""
 
+WAKE_UP = "wake up: "
+"""How a message begins that a controller has sent itself."""
+
 Event = Mapping[str, Any]
 
 
@@ -39,6 +42,6 @@ def wake_later(sqs: Any, queue_url: str, until: datetime, now: datetime, reason:
     seconds = math.ceil((arrival(until, now) - now).total_seconds()) + 1
     sqs.send_message(
         QueueUrl=queue_url,
-        MessageBody=f"wake up: {reason}",
+        MessageBody=f"{WAKE_UP}{reason}",
         DelaySeconds=min(MAX_DELAY_SECONDS, seconds),
     )

@@ -8,6 +8,8 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+from components.runtime.ledger import Ledger
+
 
 @dataclass(frozen=True)
 class Names:
@@ -128,6 +130,11 @@ class Loop:
         answer = self.cloudwatch.describe_alarms(AlarmNames=[self.names.drift_alarm])
         return dict(answer["MetricAlarms"][0])
 
+    def person_is_called(self) -> bool:
+        """Whether the alarm is on by which the retrain controller calls a person."""
+        answer = self.cloudwatch.describe_alarms(StateValue="ALARM")
+        return any("person-needed" in alarm["AlarmName"] for alarm in answer["MetricAlarms"])
+
     def captured(self) -> int:
         """How many capture files the endpoint has written."""
         prefix = f"capture/{self.names.endpoint}/"
@@ -135,7 +142,10 @@ class Loop:
 
     def ledger(self, seen: set[str]) -> list[dict[str, Any]]:
         """The controllers' decisions that are not in ``seen`` (which is added to), oldest first."""
-        return self._new_documents("state/ledger/", seen)
+        entries = Ledger(self.s3, self.names.artifact_bucket, self.names.pipeline).read()
+        new = {text: entry for entry in entries if (text := json.dumps(entry)) not in seen}
+        seen.update(new)
+        return list(new.values())
 
     def drift_reports(self, seen: set[str]) -> list[dict[str, Any]]:
         """The monitor's reports that are not in ``seen`` (which is added to), oldest first."""

@@ -16,6 +16,7 @@ from ..errors import LaptopError
 PLAIN = (
     "alarm_states",
     "batches",
+    "bucket_reads",
     "conditions",
     "deliveries",
     "function_roles",

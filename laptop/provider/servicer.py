@@ -6,8 +6,9 @@ is documented there.
 
 import hashlib
 import json
+import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import version
 from typing import Any
 
@@ -18,24 +19,28 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, st
 
 from .. import resources
 from ..errors import LaptopError, sentence
-from ..resources.handler import Cloud, Handler, PartlyCreated, load, random_digits
+from ..resources.handler import Cloud, Handler, Mistake, PartlyCreated, load, random_digits
 from ..resources.shape import Properties
-from . import state, wire
+from . import settings, state, wire
 from .settings import Settings
 
 VERSION = version("pulumi_aws")
 """What the provider says that it is: the version of the package whose types it serves."""
 
+_log = logging.getLogger(__name__)
 _Kind = provider_pb2.PropertyDiff.Kind
 
 
-class _Failure(grpc.Status):  # type: ignore[misc]  # grpc ships no types
-    """A refusal with a detail that Pulumi's engine understands."""
+class _Halfway(grpc.Status):  # type: ignore[misc]  # grpc ships no types
+    """A creation that failed halfway: the engine keeps what exists in its state."""
 
-    def __init__(self, message: str, detail: Any) -> None:
+    def __init__(self, reason: str, outputs: Properties, secret: frozenset[str]) -> None:
         self.code = grpc.StatusCode.FAILED_PRECONDITION
-        self.details = message
-        status = status_pb2.Status(code=self.code.value[0], message=message)
+        self.details = reason
+        detail = provider_pb2.ErrorResourceInitFailed(
+            id=outputs["id"], properties=wire.write(outputs, secret), reasons=[reason]
+        )
+        status = status_pb2.Status(code=self.code.value[0], message=reason)
         status.details.add().Pack(detail)
         self.trailing_metadata = (("grpc-status-details-bin", status.SerializeToString()),)
 
@@ -48,6 +53,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     """
 
     def __init__(self) -> None:
+        self._latest = Settings()
         self._settings: dict[str, Settings] = {}  # by the peer that configured
         self._clouds: dict[Settings, Cloud] = {}
         self._connecting = threading.Lock()
@@ -55,7 +61,9 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     # What it is
 
     def Handshake(self, request: Any, context: Any) -> Any:
-        return provider_pb2.ProviderHandshakeResponse(supports_autonaming_configuration=True)
+        return provider_pb2.ProviderHandshakeResponse(
+            accept_secrets=True, supports_autonaming_configuration=True
+        )
 
     def GetPluginInfo(self, request: Any, context: Any) -> Any:
         return plugin_pb2.PluginInfo(version=VERSION)
@@ -73,15 +81,20 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     # Its configuration
 
     def CheckConfig(self, request: Any, context: Any) -> Any:
-        return provider_pb2.CheckResponse(inputs=request.news)
+        found = settings.mistakes(wire.read(request.news))
+        return provider_pb2.CheckResponse(inputs=request.news, failures=_failures(found))
 
     def DiffConfig(self, request: Any, context: Any) -> Any:
-        return provider_pb2.DiffResponse(changes=provider_pb2.DiffResponse.DIFF_NONE)
+        # What is in one region is not in another.
+        moved = wire.read(request.olds).get("region") != wire.read(request.news).get("region")
+        replaces = ["region"] if moved else []
+        return provider_pb2.DiffResponse(changes=_changes(moved), diffs=replaces, replaces=replaces)
 
     def Configure(self, request: Any, context: Any) -> Any:
-        self._settings[context.peer()] = Settings.of(wire.read(request.args))
+        self._latest = Settings.of(wire.read(request.args))
+        self._settings[context.peer()] = self._latest
         return provider_pb2.ConfigureResponse(
-            supportsPreview=True, supports_autonaming_configuration=True
+            acceptSecrets=True, supportsPreview=True, supports_autonaming_configuration=True
         )
 
     # Resources
@@ -90,20 +103,20 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         name, news, olds = _name(request), wire.read(request.news), wire.read(request.olds)
         try:
             handler = resources.handler_of(_type(request))
-            failures = [
-                provider_pb2.CheckFailure(property=mistake.property, reason=mistake.sentence)
-                for mistake in handler.mistakes(news)
-            ]
-            if failures:
-                return provider_pb2.CheckResponse(failures=failures)
-            inputs = state.completed(handler, name, news, olds, _digits(request))
+            found = [*handler.mistakes(news), *_unnamed(handler, news, request.autonaming)]
+            if found:
+                return provider_pb2.CheckResponse(failures=_failures(found))
+            proposed = request.autonaming.proposed_name
+            inputs = state.completed(handler, name, news, olds, _digits(request), proposed)
         except LaptopError as error:
-            return provider_pb2.CheckResponse(
-                failures=[provider_pb2.CheckFailure(reason=sentence(_title(request), error))]
-            )
-        return provider_pb2.CheckResponse(inputs=wire.write(inputs))
+            found = [Mistake("", sentence(_title(request), error))]
+            return provider_pb2.CheckResponse(failures=_failures(found))
+        return provider_pb2.CheckResponse(inputs=wire.write(inputs, wire.secrets(request.news)))
 
     def Diff(self, request: Any, context: Any) -> Any:
+        return _answer(request, context, lambda: self._diff(request))
+
+    def _diff(self, request: Any) -> Any:
         handler = resources.handler_of(_type(request))
         olds, old_inputs = wire.read(request.olds), wire.read(request.old_inputs)
         news = wire.read(request.news)
@@ -117,11 +130,8 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
                 detailed[path] = provider_pb2.PropertyDiff(
                     kind=_Kind.Value(kind.upper()), inputDiff=True
                 )
-        some = bool(changes | replaces)
         return provider_pb2.DiffResponse(
-            changes=(
-                provider_pb2.DiffResponse.DIFF_SOME if some else provider_pb2.DiffResponse.DIFF_NONE
-            ),
+            changes=_changes(bool(changes | replaces)),
             diffs=sorted(changes),
             replaces=sorted(replaces),
             detailedDiff=detailed,
@@ -130,29 +140,31 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         )
 
     def Create(self, request: Any, context: Any) -> Any:
-        handler, news = resources.handler_of(_type(request)), wire.read(request.properties)
-
         def create() -> Any:
+            handler, news = resources.handler_of(_type(request)), wire.read(request.properties)
+            secret = state.sealed(handler, wire.secrets(request.properties))
             cloud = self._cloud(context)
             if request.preview:
                 _refuse(handler, cloud, news)
-                return provider_pb2.CreateResponse(
-                    properties=wire.write(state.foreseen(handler, cloud.where, news))
-                )
+                outputs = state.foreseen(handler, cloud.where, news)
+                return provider_pb2.CreateResponse(properties=wire.write(outputs, secret))
             try:
                 outputs = handler.create(cloud, _loaded(news))
             except PartlyCreated as part:
-                return self._partly(handler, cloud, news, part, request, context)
-            outputs = state.made(handler, news, outputs, handler.read(cloud, outputs))
-            return provider_pb2.CreateResponse(id=outputs["id"], properties=wire.write(outputs))
+                found = _found(handler, cloud, part.outputs)
+                outputs = state.halfway(handler, news, part.outputs, found)
+                reason = sentence(_title(request), part.__cause__)
+                context.abort_with_status(_Halfway(reason, outputs, secret))
+            outputs = state.made(handler, news, outputs, _found(handler, cloud, outputs))
+            properties = wire.write(outputs, secret)
+            return provider_pb2.CreateResponse(id=outputs["id"], properties=properties)
 
         return _answer(request, context, create)
 
     def Read(self, request: Any, context: Any) -> Any:
-        handler = resources.handler_of(_type(request))
-        olds, old_inputs = wire.read(request.properties), wire.read(request.inputs)
-
         def read() -> Any:
+            handler = resources.handler_of(_type(request))
+            olds, old_inputs = wire.read(request.properties), wire.read(request.inputs)
             cloud = self._cloud(context)
             known = olds or handler.identified(cloud.where, request.id)
             found = handler.read(cloud, known)
@@ -165,35 +177,38 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
                 outputs = state.made(
                     handler, inputs, handler.preview(cloud.where, known | inputs), found
                 )
+            secret = wire.secrets(request.inputs)
             return provider_pb2.ReadResponse(
-                id=outputs["id"], properties=wire.write(outputs), inputs=wire.write(inputs)
+                id=outputs["id"],
+                properties=wire.write(
+                    outputs, state.sealed(handler, secret | wire.secrets(request.properties))
+                ),
+                inputs=wire.write(inputs, secret),
             )
 
         return _answer(request, context, read)
 
     def Update(self, request: Any, context: Any) -> Any:
-        handler = resources.handler_of(_type(request))
-        olds, old_inputs = wire.read(request.olds), wire.read(request.old_inputs)
-        news = wire.read(request.news)
-        changes = state.changed(handler, olds, old_inputs, news)
-
         def update() -> Any:
+            handler = resources.handler_of(_type(request))
+            olds, news = wire.read(request.olds), wire.read(request.news)
+            changes = state.changed(handler, olds, wire.read(request.old_inputs), news)
             cloud = self._cloud(context)
             if request.preview:
                 _refuse(handler, cloud, news)
                 outputs = state.changing(handler, olds, news, changes)
             else:
                 outputs = handler.update(cloud, changes, olds, _loaded(news))
-                outputs = state.made(handler, news, outputs, handler.read(cloud, outputs))
-            return provider_pb2.UpdateResponse(properties=wire.write(outputs))
+                outputs = state.made(handler, news, outputs, _found(handler, cloud, outputs))
+            secret = state.sealed(handler, wire.secrets(request.news))
+            return provider_pb2.UpdateResponse(properties=wire.write(outputs, secret))
 
         return _answer(request, context, update)
 
     def Delete(self, request: Any, context: Any) -> Any:
-        handler, olds = resources.handler_of(_type(request)), wire.read(request.properties)
-
         def delete() -> Any:
-            handler.delete(self._cloud(context), olds)
+            handler = resources.handler_of(_type(request))
+            handler.delete(self._cloud(context), wire.read(request.properties))
             return empty_pb2.Empty()
 
         return _answer(request, context, delete)
@@ -206,37 +221,20 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         return _answer(request, context, invoke, about=request.tok)
 
     def _cloud(self, context: Any) -> Cloud:
-        settings = self._settings.get(context.peer())
-        if settings is None:
-            raise LaptopError("the provider is not configured: configure it first")
+        # An engine that was silent for long comes back over a new connection.
+        place = self._settings.get(context.peer(), self._latest)
         with self._connecting:
-            if settings not in self._clouds:
-                self._clouds[settings] = settings.connect()
-            return self._clouds[settings]
+            if place not in self._clouds:
+                self._clouds[place] = place.connect()
+            return self._clouds[place]
 
-    def _partly(
-        self,
-        handler: Handler,
-        cloud: Cloud,
-        news: Properties,
-        part: PartlyCreated,
-        request: Any,
-        context: Any,
-    ) -> Any:
-        """Refuse, but let the engine keep what was made halfway, as AWS has it."""
-        try:
-            found = handler.read(cloud, part.outputs)
-        except (BotoCoreError, ClientError):
-            found = None
-        outputs = state.made(handler, news, part.outputs, found) | {state.INCOMPLETE: True}
-        reason = sentence(_title(request), part.__cause__)
-        detail = provider_pb2.ErrorResourceInitFailed(
-            id=outputs["id"],
-            properties=wire.write(outputs),
-            inputs=wire.write(news),
-            reasons=[reason],
-        )
-        context.abort_with_status(_Failure(reason, detail))
+
+def _found(handler: Handler, cloud: Cloud, outputs: Properties) -> Properties | None:
+    """What was just made, as AWS has it; None if that cannot be told: it exists all the same."""
+    try:
+        return handler.read(cloud, outputs)
+    except (BotoCoreError, ClientError):
+        return None
 
 
 def _answer(request: Any, context: Any, action: Callable[[], Any], about: str | None = None) -> Any:
@@ -252,6 +250,28 @@ def _answer(request: Any, context: Any, action: Callable[[], Any], about: str | 
         context.abort(grpc.StatusCode.FAILED_PRECONDITION, sentence(title, error))
     except BotoCoreError as error:
         context.abort(grpc.StatusCode.UNKNOWN, sentence(title, error))
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        # A mistake of a handler. What it tripped over may be a secret: only the log has it.
+        _log.debug("%s", title, exc_info=True)
+        reason = f"the laptop's provider failed ({type(error).__name__}): please report it"
+        context.abort(grpc.StatusCode.UNKNOWN, f"{title}: {reason}.")
+
+
+def _unnamed(handler: Handler, news: Properties, autonaming: Any) -> Iterator[Mistake]:
+    """A name that is missing where the project's configuration says that none is made up."""
+    naming = handler.naming
+    if naming and autonaming.mode == autonaming.DISABLE and not news.get(naming.property):
+        rule = "pulumi:autonaming is disabled, so no name is made up"
+        yield Mistake(naming.property, f"{rule}: give {naming.property!r}")
+
+
+def _failures(found: Iterable[Mistake]) -> list[Any]:
+    return [provider_pb2.CheckFailure(property=path, reason=reason) for path, reason in found]
+
+
+def _changes(some: bool) -> Any:
+    kinds = provider_pb2.DiffResponse
+    return kinds.DIFF_SOME if some else kinds.DIFF_NONE
 
 
 def _refuse(handler: Handler, cloud: Cloud, news: Properties) -> None:
@@ -262,7 +282,7 @@ def _refuse(handler: Handler, cloud: Cloud, news: Properties) -> None:
 
 
 def _loaded(news: Properties) -> Properties:
-    return load(wire.assets(news))
+    return load(wire.assets(state.declared(news)))
 
 
 def _digits(request: Any) -> Callable[[int], str]:

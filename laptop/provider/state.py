@@ -17,16 +17,24 @@ INCOMPLETE = "__incomplete"
 
 
 def completed(
-    handler: Handler, name: str, news: Properties, olds: Properties, digits: Digits
+    handler: Handler,
+    name: str,
+    news: Properties,
+    olds: Properties,
+    digits: Digits,
+    proposed: str = "",
 ) -> Properties:
     """The inputs as the program would have had to write them in full.
 
-    A name that was made up is kept for as long as the program gives none.
+    A name that was made up is kept for as long as the program gives none; a new one is the one
+    that the engine ``proposed``, if it did.
     """
     naming = handler.naming
     if naming is None or news.get(naming.property):
         return handler.complete(name, news, None, digits)
     old = olds if naming.property in olds.get(AUTONAMED, ()) else None
+    if proposed and old is None:
+        news = {**news, naming.property: proposed}
     return handler.complete(name, news, old, digits) | {AUTONAMED: [naming.property]}
 
 
@@ -64,9 +72,10 @@ def foreseen(handler: Handler, where: Where, news: Properties) -> Properties:
     Known is what the genuine provider knows then, the inputs: a program that needs more in a
     preview would work here and fail there.
     """
-    computed = provider.output_properties(handler.type) - provider.input_properties(handler.type)
-    outputs: Properties = dict.fromkeys(computed | handler.computed, UNKNOWN)
-    outputs |= _declared(news) | {"region": where.region}
+    told = provider.output_properties(handler.type) - provider.input_properties(handler.type)
+    told |= handler.computed | handler.digests.keys()
+    outputs: Properties = dict.fromkeys(told, UNKNOWN)
+    outputs |= declared(news) | {"region": where.region}
     return outputs | _all_tags(handler, news)
 
 
@@ -79,14 +88,14 @@ def changing(
         if changes & followed or (changes and not followed):
             outputs[output] = UNKNOWN
     outputs.pop(INCOMPLETE, None)
-    return outputs | _declared(news) | _all_tags(handler, news)
+    return outputs | declared(news) | _all_tags(handler, news)
 
 
 def made(
     handler: Handler, news: Properties, outputs: Properties, found: Properties | None
 ) -> Properties:
     """The outputs of a resource that was made or changed, ``outputs`` so far, as AWS has it."""
-    kept = {name: value for name, value in _declared(news).items() if is_asset(value)}
+    kept = {name: value for name, value in declared(news).items() if is_asset(value)}
     if found is None:
         return {**outputs, **kept}
     return {
@@ -94,6 +103,19 @@ def made(
         **kept,
         **_spelt(found, news),
     }
+
+
+def halfway(
+    handler: Handler, news: Properties, outputs: Properties, found: Properties | None
+) -> Properties:
+    """The outputs of a resource that was made halfway, as AWS has it.
+
+    If that cannot be told, only what names it is sure.
+    """
+    if found is None:
+        unsure = _told(handler) - {*handler.key}
+        outputs = {name: value for name, value in outputs.items() if name not in unsure}
+    return made(handler, news, outputs, found) | {INCOMPLETE: True}
 
 
 def refreshed(
@@ -129,6 +151,12 @@ def found_inputs(handler: Handler, found: Properties) -> Properties:
     }
 
 
+def sealed(handler: Handler, secrets: frozenset[str]) -> frozenset[str]:
+    """Names of the inputs that are secret, and of the outputs that repeat what is in them."""
+    follow = {output for output, inputs in handler.follows.items() if inputs & secrets}
+    return secrets | follow | ({"tagsAll"} if "tags" in secrets else frozenset())
+
+
 def detail(one: Any, other: Any, path: str) -> dict[str, str]:
     """The paths that differ between two values, each with ``add``, ``delete`` or ``update``."""
     if same(one, other):
@@ -157,7 +185,8 @@ def _told(handler: Handler) -> frozenset[str]:
     return handler.properties() - handler.hidden()
 
 
-def _declared(news: Properties) -> Properties:
+def declared(news: Properties) -> Properties:
+    """The inputs without what only the engine keeps."""
     return {name: value for name, value in news.items() if not name.startswith("__")}
 
 

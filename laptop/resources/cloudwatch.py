@@ -115,4 +115,5 @@ class Dashboard(Put):
         return [Call("cloudwatch", "DeleteDashboards", {"DashboardNames": [old["dashboardName"]]})]
 
     def fetch(self, cloud: Cloud, old: Properties) -> Properties:
-        return from_aws(self.shape, cloud.send(Call("cloudwatch", "GetDashboard", self.named(old))))
+        answer = cloud.send(Call("cloudwatch", "GetDashboard", self.named(old)))
+        return from_aws(self.shape, answer) | {"dashboardArn": answer["DashboardArn"]}

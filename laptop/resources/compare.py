@@ -17,9 +17,9 @@ def is_asset(value: Any) -> bool:
 def same(one: Any, other: Any) -> bool:
     """Whether both mean the same.
 
-    Nothing and an empty value do; JSON documents that differ in spelling only, and policies whose
-    lists differ in order (AWS keeps neither); assets of the same content. An unknown value is the
-    same as no other.
+    Nothing and a value without content do; JSON documents that differ in spelling only, and
+    policies whose lists differ in order (AWS keeps neither); assets of the same content. An
+    unknown value is the same as no other.
     """
     if UNKNOWN in (one, other):
         return False
@@ -38,7 +38,9 @@ def same(one: Any, other: Any) -> bool:
 
 
 def _empty(value: Any) -> bool:
-    return value is None or value in ("", [], {})
+    if isinstance(value, dict):
+        return all(map(_empty, value.values()))
+    return value is None or value == "" or value == []
 
 
 def _document(text: str) -> Any:

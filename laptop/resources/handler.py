@@ -11,6 +11,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
@@ -30,6 +31,7 @@ from .shape import Properties, Shape, from_aws, to_aws, unknown
 _NAME_DIGITS = 7
 _PREFIX_DIGITS = 26  # as the provider, whose suffix after a name_prefix has 26 characters
 _INTERVAL = 0.25
+_CONNECTIONS = 32  # to one service at a time: the real engine asks from as many threads
 
 
 class Call(NamedTuple):
@@ -73,7 +75,11 @@ class Cloud:
         """The client of a service; a Lambda may take its full 15 minutes to answer."""
         with self._making:  # clients may be shared between threads, but not made by several
             if service not in self._clients:
-                settings = Config(read_timeout=900, retries={"mode": "standard"})
+                settings = Config(
+                    read_timeout=900,
+                    retries={"mode": "standard"},
+                    max_pool_connections=_CONNECTIONS,
+                )
                 if service == "lambda":  # a second attempt would be a second invocation
                     settings = settings.merge(Config(retries={"total_max_attempts": 1}))
                 options: dict[str, Any] = {"config": settings}
@@ -271,6 +277,11 @@ class Handler:
         tags = {"tags"} if self.tagging else set()
         for path in unknown(self.shape, {name: inputs[name] for name in inputs.keys() - tags}):
             yield Mistake(path, self._refusal(path))
+        for path, given, wanted in provider.misfits(self.type, inputs):
+            yield Mistake(path, f"{path!r} of {self.type} is {given}: give {wanted}")
+        for name in provider.required(self.type):
+            if inputs.get(name) is None:
+                yield Mistake(name, f"{self.type} needs the property {name!r}: give it")
 
     def complete(
         self,
@@ -371,7 +382,8 @@ class Handler:
             raise LaptopError(f"{id_!r} is no id of {self.type}: give {template}")
         known = {**self.defaults, **match.groupdict()}
         if self.arn is not None:
-            known["arn"] = self.arn.format_map({**vars(where), **known})
+            with suppress(KeyError):  # then AWS tells it
+                known["arn"] = self.arn.format_map({**vars(where), **known})
         return known
 
     def replacing(self, changed: Iterable[str], new: Properties) -> frozenset[str]:

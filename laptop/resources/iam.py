@@ -96,6 +96,7 @@ class Role(Handler):
             "assumeRolePolicy": _document(role["AssumeRolePolicyDocument"]),
             "arn": role["Arn"],
             **self.observed({"Role": role}),
+            **_declared_policies(cloud, old),
         }
 
     def observed(self, answer: Mapping[str, Any]) -> Properties:
@@ -178,6 +179,27 @@ def _all_policies(cloud: Cloud, role: str) -> list[Call]:
         *(_drop(role, name) for name in inline),
         *(_detach(role, arn) for arn in _attached(cloud, role)),
     ]
+
+
+def _declared_policies(cloud: Cloud, old: Properties) -> Properties:
+    """The policies on a role, of the kinds that are declared in it: others have their own types.
+
+    All of them for a role that is being adopted, which is not declared yet.
+    """
+    role, found = {"RoleName": old["name"]}, Properties()
+    adopted = "id" not in old
+    if adopted or old.get("managedPolicyArns"):
+        found["managedPolicyArns"] = _attached(cloud, old["name"])
+    if adopted or old.get("inlinePolicies"):
+        names = cloud.send(Call("iam", "ListRolePolicies", role))["PolicyNames"]
+        answers = [
+            cloud.send(Call("iam", "GetRolePolicy", role | {"PolicyName": name})) for name in names
+        ]
+        found["inlinePolicies"] = [
+            {"name": answer["PolicyName"], "policy": _document(answer["PolicyDocument"])}
+            for answer in answers
+        ]
+    return found
 
 
 def _attached(cloud: Cloud, role: str) -> list[str]:

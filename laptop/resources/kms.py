@@ -87,12 +87,14 @@ class Key(Handler):
         found = cloud.send(Call("kms", "DescribeKey", self.named(old)))["KeyMetadata"]
         if found["KeyState"] == "PendingDeletion":
             return None
+        policy = self.named(old) | {"PolicyName": "default"}
         rotation = cloud.send(Call("kms", "GetKeyRotationStatus", self.named(old)))
         return {
             **from_aws(self.shape, found),
             **self.observed({"KeyMetadata": found}),
             "enableKeyRotation": rotation["KeyRotationEnabled"],
             "isEnabled": found["Enabled"],
+            "policy": cloud.send(Call("kms", "GetKeyPolicy", policy))["Policy"],
         }
 
     def named(self, properties: Properties) -> dict[str, Any]:

@@ -83,11 +83,17 @@ class Function(Handler):
         "CodeSize": "sourceCodeSize",
         "Version": "version",
     }
-    computed = frozenset({"architectures", "ephemeralStorage", "loggingConfig", "tracingConfig"})
+    computed = frozenset(
+        {
+            *("architectures", "ephemeralStorage", "loggingConfig", "sourceCodeHash"),
+            "tracingConfig",
+        }
+    )
     unread = frozenset({*_PACKAGE, "publish", "sourceCodeHash"})
     digests: ClassVar[dict[str, frozenset[str]]] = {"codeSha256": _PACKAGE | {"sourceCodeHash"}}
     follows: ClassVar[dict[str, frozenset[str]]] = {
         "codeSha256": _CODE,
+        "sourceCodeHash": _CODE,
         "sourceCodeSize": _CODE,
         "lastModified": frozenset(),
     }
@@ -415,10 +421,33 @@ class Permission(Handler):
         policy = json.loads(cloud.send(Call("lambda", "GetPolicy", function))["Policy"])
         for statement in policy["Statement"]:
             if statement["Sid"] == old["statementId"]:
-                return {name: old[name] for name in self.shape if name in old} | {
-                    "action": statement["Action"],
+                return _permission(statement) | {
+                    name: old[name] for name in ("function", "qualifier") if name in old
                 }
         return None
+
+
+def _permission(statement: Mapping[str, Any]) -> Properties:
+    """The properties that AddPermission made a statement of."""
+    principal = statement["Principal"]
+    conditions = {
+        key.lower(): value
+        for condition in statement.get("Condition", {}).values()
+        for key, value in condition.items()
+    }
+    found = {
+        "action": statement["Action"],
+        "principal": (
+            principal.get("Service") or principal.get("AWS")
+            if isinstance(principal, dict)
+            else principal
+        ),
+        "principalOrgId": conditions.get("aws:principalorgid"),
+        "sourceAccount": conditions.get("aws:sourceaccount"),
+        "sourceArn": conditions.get("aws:sourcearn"),
+        "statementId": statement["Sid"],
+    }
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _code(inputs: Properties) -> dict[str, Any]:

@@ -292,7 +292,7 @@ class BucketNotification(_Setting):
         return {"EventBridgeConfiguration": {}} if inputs["eventbridge"] else {}
 
     def decode(self, answer: Mapping[str, Any]) -> Properties:
-        return {"eventbridge": True} if "EventBridgeConfiguration" in answer else {}
+        return {"eventbridge": "EventBridgeConfiguration" in answer}
 
     def deletion(self, where: Where, old: Properties) -> list[Call]:
         del where
@@ -341,6 +341,8 @@ class BucketObjectv2(Handler):
 
     def mistakes(self, inputs: Properties) -> Iterator[Mistake]:
         yield from super().mistakes(inputs)
+        if not inputs.get("key"):
+            yield Mistake("key", "an object needs a name in its bucket: give 'key'")
         bodies = sorted(inputs.keys() & _BODIES)
         if len(bodies) > 1:
             yield Mistake(bodies[0], f"an object takes one of {bodies}: leave out the others")

@@ -78,6 +78,7 @@ class Queue(Handler):
         }
     )
     imports = "{url}"
+    observes: ClassVar[dict[str, str]] = {"QueueUrl": "url"}
     id = "https://sqs.{region}.amazonaws.com/{account}/{name}"
     arn = "arn:{partition}:sqs:{region}:{account}:{name}"
 

@@ -17,8 +17,8 @@ from typing import Any
 import boto3
 import numpy as np
 import pandas as pd
-from runtime.document import read_json
-from runtime.snapshot import Entry, Snapshot
+from runtime.segment import Entry, Segments
+from runtime.snapshot import Snapshot
 
 from .anomaly import Anomaly, Refused
 from .baseline import feature_columns
@@ -84,21 +84,18 @@ def main(arguments: argparse.Namespace) -> None:
 def snapshot_contents(s3: Any, bucket: str, snapshot_id: str) -> dict[str, bytes]:
     """Every object of the snapshot, by its version id: key -> content, in the order of keys.
 
-    Raises Refused if there is no such snapshot.
+    Raises Refused if there is no such snapshot, and ValueError if it is not what its id names.
     """
-    manifest = read_json(s3, bucket, f"snapshots/{snapshot_id}.json")
-    if manifest is None:
+    snapshot = Snapshot.load(s3, bucket, snapshot_id)
+    if snapshot is None:
         raise Refused([f"There is no snapshot {snapshot_id} in the bucket {bucket}."])
-    snapshot = Snapshot.from_json(manifest)
 
-    def content(entry: Entry) -> bytes:
+    def content(entry: Entry) -> tuple[str, bytes]:
         answer = s3.get_object(Bucket=snapshot.bucket, Key=entry.key, VersionId=entry.version_id)
-        read: bytes = answer["Body"].read()
-        return read
+        return entry.key, answer["Body"].read()
 
     with ThreadPoolExecutor(_THREADS) as pool:
-        contents = pool.map(content, snapshot.entries)
-        return {entry.key: read for entry, read in zip(snapshot.entries, contents, strict=True)}
+        return dict(pool.map(content, snapshot.entries(Segments(s3, bucket))))
 
 
 def validated(

@@ -122,3 +122,20 @@ def test_bad_arguments_are_refused_before_anything_is_built(
     refusal: Refusal, args: Any, sentence: str
 ) -> None:
     assert sentence in refusal(lambda: DataStore("churn", args))
+
+
+@pytest.mark.parametrize("given", [{}, {"data_bucket_name": ""}])
+def test_the_data_bucket_is_named_by_the_engine_unless_it_is_told(
+    deploy: Deploy, given: Any
+) -> None:
+    assert "bucket" not in deploy(lambda: DataStore("churn", given)).one("Bucket", BOTH[0]).inputs
+
+
+def test_the_data_bucket_has_the_name_that_is_given_so_that_one_that_exists_can_be_adopted(
+    deploy: Deploy,
+) -> None:
+    engine = deploy(lambda: DataStore("churn", {"data_bucket_name": "acme-data"}))
+    data, artifacts = engine.one("Bucket", BOTH[0]), engine.one("Bucket", BOTH[1])
+    assert data.inputs["bucket"] == "acme-data"
+    assert "bucket" not in artifacts.inputs
+    assert engine.one("BucketVersioning", BOTH[0]).inputs["bucket"] == "acme-data"

@@ -55,8 +55,8 @@ def test_every_child_belongs_to_its_component_and_bears_its_name(equipped: Engin
 
 
 def test_a_loop_is_not_more_than_it_needs(deploy: Deploy, loop: Loop, equipped: Engine) -> None:
-    assert len(list(deploy(loop).children())) == 54
-    assert len(list(equipped.children())) == 61
+    assert len(list(deploy(loop).children())) == 56
+    assert len(list(equipped.children())) == 63
 
 
 def can_have(resource: Resource, argument: str) -> bool:

@@ -22,7 +22,10 @@ UPLOAD = {
 CODE = {
     "source": ["aws.s3"],
     "detail-type": ["Object Created"],
-    "detail": {"bucket": {"name": ["artifacts"]}, "object": {"key": ["code/current.json"]}},
+    "detail": {
+        "bucket": {"name": ["artifacts"]},
+        "object": {"key": ["code/current.json", "state/pause.json", "state/request.json"]},
+    },
 }
 RUN = {
     "source": ["aws.sagemaker"],
@@ -59,8 +62,14 @@ def test_the_controller_knows_what_to_watch_and_what_to_start(engine: Engine) ->
         "PIPELINE_NAME": "perennial-test-churn",
         "ALARM_NAMES": '["drift"]',
         "QUIET_PERIOD_SECONDS": "300",
+        "MAX_WAIT_SECONDS": "21600",
         "COOLDOWN_SECONDS": "21600",
         "CLAIM_SECONDS": "900",
+        "RUNS_PER_DAY": "10",
+        "HOURS_PER_MONTH": "",
+        "RETRIES": "3",
+        "RETRY_SECONDS": "900",
+        "NAMESPACE": "Perennial",
     }
 
 
@@ -70,7 +79,38 @@ def test_without_alarms_drift_is_not_watched(deploy: Deploy) -> None:
     assert pattern == {"$or": [UPLOAD, CODE, RUN]}
     variables = engine.one("Function").inputs["environment"]["variables"]
     assert json.loads(variables["ALARM_NAMES"]) == []
-    assert "cloudwatch:" not in engine.one("RolePolicy").inputs["policy"]
+    assert "cloudwatch:DescribeAlarms" not in engine.one("RolePolicy").inputs["policy"]
+
+
+def test_a_person_is_called_when_one_is_needed_and_for_dead_letters(deploy: Deploy) -> None:
+    engine = deploy(lambda: RetrainingTriggers("churn", {**NEEDED, "alarm_actions": ["arn:sns"]}))
+    dead = engine.one("Queue", "churn-retrain-dead-letters").outputs["name"]
+    for name, metric, dimensions in (
+        ("churn-person-needed", "PersonNeeded", {"Loop": "perennial-test-churn"}),
+        ("churn-dead-letters", "ApproximateNumberOfMessagesVisible", {"QueueName": dead}),
+    ):
+        alarm = engine.one("MetricAlarm", name).inputs
+        assert (alarm["metricName"], alarm["dimensions"]) == (metric, dimensions)
+        assert (alarm["comparisonOperator"], alarm["threshold"], alarm["evaluationPeriods"]) == (
+            "GreaterThanOrEqualToThreshold",
+            1,
+            1,
+        )
+        assert alarm["treatMissingData"] == "notBreaching"
+        assert alarm["alarmActions"] == ["arn:sns"]
+
+
+def test_a_slower_controller_holds_its_claim_for_longer(deploy: Deploy) -> None:
+    engine = deploy(lambda: RetrainingTriggers("churn", {**NEEDED, "timeout_seconds": 900}))
+    function = engine.one("Function").inputs
+    assert function["timeout"] == 900
+    assert function["environment"]["variables"]["CLAIM_SECONDS"] == "1200"
+
+
+def test_a_ceiling_of_hours_is_handed_on(deploy: Deploy) -> None:
+    args: Any = {**NEEDED, "training_hours_per_month": 1.5}
+    variables = deploy(lambda: RetrainingTriggers("churn", args)).one("Function").inputs
+    assert variables["environment"]["variables"]["HOURS_PER_MONTH"] == "1.5"
 
 
 def test_no_quiet_period_is_a_choice(deploy: Deploy) -> None:
@@ -92,7 +132,19 @@ def test_whole_numbers_may_arrive_as_floats(deploy: Deploy) -> None:
     [
         ({"quiet_period_seconds": -1}, "quiet_period_seconds is -1, and it must be at least 0"),
         ({"cool_down_seconds": 0.5}, "cool_down_seconds is 0.5, and it must be a whole number"),
-        ({"claim_seconds": 60}, "claim_seconds is 60, and it must be at least 120"),
+        ({"claim_seconds": 419}, "claim_seconds is 419, and it must be at least 420"),
+        (
+            {"timeout_seconds": 900, "claim_seconds": 900},
+            "claim_seconds is 900, and it must be at least 1200",
+        ),
+        ({"max_wait_seconds": 299}, "max_wait_seconds is 299, and it must be at least 300"),
+        ({"runs_per_day": 0}, "runs_per_day is 0, and it must be between 1 and 100"),
+        ({"runs_per_day": 101}, "runs_per_day is 101, and it must be between 1 and 100"),
+        ({"retries": 11}, "retries is 11, and it must be between 0 and 10"),
+        (
+            {"training_hours_per_month": -1},
+            "training_hours_per_month is -1, and it must be between 0 and",
+        ),
     ],
 )
 def test_bad_arguments_are_refused_before_anything_is_built(

@@ -111,9 +111,11 @@ def test_metrics_are_written_only_in_a_namespace_of_their_own(equipped: Engine) 
         if "cloudwatch:PutMetricData" in listed(statement["Action"])
     }
     sagemaker = {"StringLike": {"cloudwatch:namespace": "/aws/sagemaker/*"}}
+    perennial = {"StringEquals": {"cloudwatch:namespace": "Perennial"}}
     assert found == {
         "endpoint": sagemaker,
-        "monitor": {"StringEquals": {"cloudwatch:namespace": "Perennial"}},
+        "monitor": perennial,
+        "retrain": perennial,
         "training": sagemaker,
     }
 
@@ -151,20 +153,32 @@ def test_each_role_reads_and_writes_its_own_places_in_the_buckets(engine: Engine
         "monitor": {"monitor/reports/*", "state/monitor.json", "state/ledger/*"},
         "pipeline": set(),
         "registry-teardown": set(),
-        "retrain": {"snapshots/*", "state/retrain.json", "state/ledger/*"},
+        "retrain": {
+            "snapshots/*",
+            "state/inventory.json",
+            "state/ledger/*",
+            "state/retrain.json",
+            "state/runs/*",
+        },
         "training": {"runs/*"},
     }
     assert reads == {
-        "deploy": {"state/deploy.json"},
+        "deploy": {"state/deploy.json", "state/ledger/*"},
         "endpoint": {"runs/*"},
-        "monitor": {capture, "runs/*", "state/monitor.json"},
+        "monitor": {capture, "runs/*", "state/ledger/*", "state/monitor.json"},
         "pipeline": {"runs/*"},
         "registry-teardown": set(),
         "retrain": {
             "churn-data-0a1b2c3/data/*",
             "code/current.json",
             "snapshots/*",
+            "state/deploy.json",
+            "state/inventory.json",
+            "state/ledger/*",
+            "state/pause.json",
+            "state/request.json",
             "state/retrain.json",
+            "state/runs/*",
         },
         "training": {"churn-data-0a1b2c3/data/*", "code/*", "snapshots/*", "runs/*"},
     }

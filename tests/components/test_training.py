@@ -183,8 +183,23 @@ def test_old_code_stays_because_old_models_name_it(engine: Engine) -> None:
 def test_the_current_code_is_named_only_when_it_is_there(engine: Engine) -> None:
     current = engine.one("BucketObjectv2", "churn-current-code")
     assert current.inputs["key"] == "code/current.json"
-    assert current.json("content") == {"code_version": "c" * 64, "git_commit": "unknown"}
-    assert engine.one("BucketObjectv2", "churn-code").urn in current.depends_on
+    content = current.json("content")
+    assert (content["code_version"], content["git_commit"]) == ("c" * 64, "unknown")
+    for what in (engine.one("BucketObjectv2", "churn-code"), engine.one("Pipeline")):
+        assert what.urn in current.depends_on
+
+
+def test_the_values_that_a_run_is_given_are_named_with_the_code(engine: Engine) -> None:
+    """All that the pipeline has but where it works: a changed one is another run."""
+    named = engine.one("BucketObjectv2", "churn-current-code").json("content")["parameters"]
+    assert named == {
+        "TargetColumn": "churned",
+        "Kind": "a",
+        "MinRocAuc": "0.5",
+        "Rounds": "10",
+        "Deep": "false",
+    }
+    assert bind(DEFINITION, named, {}) == bind(DEFINITION, GIVEN, {})
 
 
 def test_a_definition_may_come_from_another_resource(deploy: Deploy) -> None:

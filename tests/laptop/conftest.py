@@ -13,6 +13,7 @@ import pytest
 
 from laptop import ACCOUNT, REGION
 from laptop.server import LaptopAWS
+from tests.laptop.engine_side import EngineSide, provider_process
 
 Statement = dict[str, Any]
 
@@ -40,6 +41,27 @@ def client(session: boto3.Session) -> Callable[[str], Any]:
 def policy() -> Callable[..., str]:
     """Makes a policy document of statements."""
     return policy_of
+
+
+@pytest.fixture(scope="session")
+def environment(laptop: LaptopAWS) -> dict[str, str]:
+    """What a process needs in its environment to reach the laptop AWS."""
+    return {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_ENDPOINT_URL": laptop.endpoint_url,
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+    }
+
+
+@pytest.fixture(scope="session")
+def provider(environment: dict[str, str]) -> Iterator[EngineSide]:
+    """The provider in a process of its own, seen from the engine."""
+    with provider_process(environment) as (_, port):
+        side = EngineSide(port)
+        yield side
+        side.close()
 
 
 @pytest.fixture

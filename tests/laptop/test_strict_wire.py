@@ -63,10 +63,13 @@ def readable(shape: Shape, above: tuple[str, ...]) -> bool:
     return all(readable(getattr(shape, name), (*above, shape.name)) for name in inner)
 
 
-def as_sent(operation: OperationModel, params: dict[str, Any]) -> wire.Request:
+def as_sent(
+    operation: OperationModel, params: dict[str, Any], protocol: str | None = None
+) -> wire.Request:
     """The request of botocore's own serializer, as the server receives it."""
-    protocol = operation.service_model.resolved_protocol
-    serializer = create_serializer(protocol, include_validation=False)
+    serializer = create_serializer(
+        protocol or operation.service_model.resolved_protocol, include_validation=False
+    )
     sent = serializer.serialize_to_request(params, operation)
     path, _, in_path = sent["url_path"].partition("?")
     query = parse_qs(in_path, keep_blank_values=True)
@@ -102,6 +105,18 @@ def requests(service: str) -> Iterator[tuple[OperationModel, dict[str, Any]]]:
 def test_every_request_that_boto3_serializes_is_read_back_as_it_was_given(service: str) -> None:
     for operation, given in requests(service):
         assert wire.read(service, as_sent(operation, given)) == (operation.name, given)
+
+
+def test_what_the_go_sdk_sends_to_cloudwatch_is_read_back_as_it_was_given() -> None:
+    for operation, given in requests("cloudwatch"):
+        sent = as_sent(operation, given, "smithy-rpc-v2-cbor")
+        assert wire.read("cloudwatch", sent) == (operation.name, given)
+
+
+def test_a_cbor_body_that_is_cut_off_is_left_to_the_service() -> None:
+    path, headers = "/service/Granite/operation/PutDashboard", {"smithy-protocol": "rpc-v2-cbor"}
+    for body in (b"\xa1", b"\xa1aa", b"\xff"):
+        assert wire.read("cloudwatch", wire.Request("POST", path, {}, headers, body)) is None
 
 
 @pytest.mark.parametrize("service", ["sagemaker", "iam", "lambda", "s3"])

@@ -9,6 +9,7 @@ import subprocess
 import tarfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 import pipelines
+from components.runtime.inventory import Inventory, InventoryStore, Observation
+from components.runtime.segment import Entry
 
 ROOT = Path(__file__).resolve().parents[2]
 REGION = "eu-west-1"
@@ -78,27 +81,14 @@ class Cloud:
     def snapshot(self, files: dict[str, bytes]) -> str:
         """Upload the files, pin them in a manifest, and give its id."""
         s3 = self.client("s3")
-        entries = [
-            {
-                "key": key,
-                "version_id": s3.put_object(Bucket=DATA, Key=key, Body=content)["VersionId"],
-                "size": len(content),
-                "checksum": f"sha256:{hashlib.sha256(content).hexdigest()}",
-            }
-            for key, content in sorted(files.items())
-        ]
-        identity = json.dumps(
-            [[entry["key"], entry["size"], entry["checksum"]] for entry in entries],
-            separators=(",", ":"),
-        )
-        snapshot_id = hashlib.sha256(identity.encode()).hexdigest()
-        manifest = {"version": 1, "id": snapshot_id, "bucket": DATA, "prefix": "data/"}
-        s3.put_object(
-            Bucket=ARTIFACTS,
-            Key=f"snapshots/{snapshot_id}.json",
-            Body=json.dumps({**manifest, "entries": entries}),
-        )
-        return snapshot_id
+        now = datetime.now(UTC)
+        seen: dict[str, Observation | None] = {}
+        for key, content in files.items():
+            version_id = s3.put_object(Bucket=DATA, Key=key, Body=content)["VersionId"]
+            checksum = f"sha256:{hashlib.sha256(content).hexdigest()}"
+            seen[key] = Observation(Entry(key, version_id, len(content), checksum), now)
+        inventory = Inventory(DATA, "data/", 1, 1).recorded({}, seen, now)
+        return InventoryStore(s3, DATA, "data/", ARTIFACTS).save(inventory).id
 
     def run(self, command: list[str], **environment: str) -> Ended:
         """Run `command` with its own /opt/ml in the unpacked code, as a container would."""

@@ -9,12 +9,15 @@ ignores the first on some calls, and gives two executions for one token.
 import hashlib
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from botocore.exceptions import ClientError
+
+from components.runtime import set_hash
+from components.runtime.segment import Entry
 
 START = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 PAGE = 3
@@ -70,6 +73,8 @@ class S3:
         self.clock = clock
         self.buckets: dict[str, dict[str, list[Version]]] = {}
         self.heads: list[str] = []
+        self.lists = 0
+        self.page = PAGE
         self.writes = 0
 
     def put_object(
@@ -93,36 +98,52 @@ class S3:
     def delete_object(self, *, Bucket: str, Key: str) -> None:
         self._add(Bucket, Key, b"", deleted=True)
 
-    def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:
-        current = self._current(Bucket, Key)
-        if current is None:
+    def get_object(
+        self, *, Bucket: str, Key: str, Range: str = "", VersionId: str = ""
+    ) -> dict[str, Any]:
+        version = self._version(Bucket, Key, VersionId)
+        if version is None:
             raise refusal("NoSuchKey")
-        return {"Body": io.BytesIO(current.body), "ETag": current.etag}
+        body = version.body
+        if Range:
+            start, _, last = Range.removeprefix("bytes=").partition("-")
+            body = body[int(start) : int(last) + 1 if last else None]
+            if not body:
+                raise refusal("InvalidRange")
+        return {
+            "Body": io.BytesIO(body),
+            "ETag": version.etag,
+            "LastModified": version.modified.replace(microsecond=0),  # as S3 tells it
+        }
 
-    def head_object(self, *, Bucket: str, Key: str, VersionId: str, ChecksumMode: str) -> Any:
+    def head_object(self, *, Bucket: str, Key: str, ChecksumMode: str, VersionId: str = "") -> Any:
         assert ChecksumMode == "ENABLED"
         self.heads.append(Key)
-        version = next(v for v in self.buckets[Bucket][Key] if v.id == VersionId)
+        version = self._version(Bucket, Key, VersionId)
+        if version is None:
+            raise refusal("404")
         checksum = hashlib.sha256(version.body).hexdigest()
-        return {"ETag": version.etag} | (
-            {"ChecksumSHA256": checksum, "ChecksumCRC32": "x"} if version.checksummed else {}
-        )
+        return {
+            "ETag": version.etag,
+            "VersionId": version.id,
+            "ContentLength": len(version.body),
+            "LastModified": version.modified,
+        } | ({"ChecksumSHA256": checksum, "ChecksumCRC32": "x"} if version.checksummed else {})
 
-    def get_paginator(self, operation: str) -> Any:
-        if operation == "list_objects_v2":
-            return Pages("Contents", self._contents)
-        assert operation == "list_object_versions"
-        return self
-
-    def paginate(self, *, Bucket: str, Prefix: str) -> Iterator[dict[str, Any]]:
-        """ListObjectVersions: versions and delete markers, on pages that mix them."""
-        keys = sorted(key for key in self.buckets.get(Bucket, {}) if key.startswith(Prefix))
-        if not keys:
-            yield {}
-        for key in keys:
-            page: dict[str, Any] = {}
+    def list_object_versions(
+        self, *, Bucket: str, Prefix: str, KeyMarker: str = ""
+    ) -> dict[str, Any]:
+        """Of the keys after the marker, on pages that end amid the versions of a key."""
+        self.lists += 1
+        page: dict[str, Any] = {"IsTruncated": False}
+        count = 0
+        for key in sorted(self.buckets.get(Bucket, {})):
+            if not key.startswith(Prefix) or key <= KeyMarker:
+                continue
             versions = self.buckets[Bucket][key]
             for version in reversed(versions):
+                if count == self.page:
+                    return page | {"IsTruncated": True}
                 item: dict[str, Any] = {
                     "Key": key,
                     "VersionId": version.id,
@@ -134,7 +155,12 @@ class S3:
                 else:
                     item |= {"Size": len(version.body), "ETag": version.etag}
                     page.setdefault("Versions", []).append(item)
-            yield page
+                count += 1
+        return page
+
+    def get_paginator(self, operation: str) -> Any:
+        assert operation == "list_objects_v2"
+        return Pages("Contents", self._contents)
 
     # What tests look at and change directly.
 
@@ -160,11 +186,34 @@ class S3:
         versions = self.buckets.get(bucket, {}).get(key)
         return versions[-1] if versions and not versions[-1].deleted else None
 
+    def _version(self, bucket: str, key: str, version_id: str) -> Version | None:
+        if not version_id:
+            return self._current(bucket, key)
+        versions = self.buckets.get(bucket, {}).get(key, [])
+        return next((version for version in versions if version.id == version_id), None)
+
     def _add(self, bucket: str, key: str, body: bytes, **kind: bool) -> Version:
         self.writes += 1
         version = Version(f"v{self.writes}", body, self.clock.now, **kind)
         self.buckets.setdefault(bucket, {}).setdefault(key, []).append(version)
         return version
+
+
+def truth(s3: S3) -> dict[str, Entry]:
+    """Every object of the data set, asked one by one."""
+    found = {}
+    for key in s3.keys("data", "data/"):
+        if not key.endswith("/"):
+            head = s3.head_object(Bucket="data", Key=key, ChecksumMode="ENABLED")
+            checksum = f"sha256:{head['ChecksumSHA256']}"
+            found[key] = Entry(key, head["VersionId"], head["ContentLength"], checksum)
+    return found
+
+
+def content_id(entries: Mapping[str, Entry]) -> str:
+    """The id of a snapshot of these entries, from scratch."""
+    contents = (entry.content for entry in entries.values())
+    return set_hash.digest(set_hash.joined(set_hash.EMPTY, contents))
 
 
 @dataclass
@@ -240,6 +289,7 @@ class Executions:
                 "PipelineExecutionDisplayName": request["PipelineExecutionDisplayName"],
                 "PipelineExecutionStatus": "Executing",
                 "StartTime": self.clock.now,
+                "CreationTime": self.clock.now,
                 "LastModifiedTime": self.clock.now,
                 "parameters": {p["Name"]: p["Value"] for p in request["PipelineParameters"]},
             }

@@ -32,7 +32,12 @@ ENVIRONMENT = {
     "QUEUE_URL": "https://queue",
     "QUIET_PERIOD_SECONDS": "60",
     "COOLDOWN_SECONDS": "3600",
-    "CLAIM_SECONDS": "120",
+    "CLAIM_SECONDS": "600",
+    "MAX_WAIT_SECONDS": "3600",
+    "RUNS_PER_DAY": "10",
+    "HOURS_PER_MONTH": "",
+    "RETRIES": "2",
+    "RETRY_SECONDS": "900",
     "MODEL_PACKAGE_GROUP_NAME": "churn",
     "ENDPOINT_NAME": "churn",
     "EXECUTION_ROLE_ARN": "arn:aws:iam::123456789012:role/churn",
@@ -218,7 +223,7 @@ def test_clients_are_built_once_a_process(
 ) -> None:
     made: list[str] = []
 
-    def client(name: str) -> str:
+    def client(name: str, **_: Any) -> str:
         made.append(name)
         return name
 

@@ -1,0 +1,92 @@
+"""Print what the components cost on top of the same resources declared bare: ``make bench``.
+
+Both programs run in turn on the genuine engine, each in a process of its own, on a laptop AWS of
+its own. What is printed are medians and, of each pair of runs, the median of their ratios.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from statistics import median
+
+from laptop.server import REPOSITORY, LaptopAWS
+
+from . import bare, imports, loops, recording
+from .case import Figures
+
+PROGRAMS = ("components", "bare")
+OPERATIONS = ("preview", "up")
+TARGETS = {"cpu": 1.2, "seconds": 1.2, "program": 1.3, "processes": 1.3}
+UNITS = {"cpu": "CPU s", "seconds": "s", "program": "MiB program", "processes": "MiB all"}
+
+# The file backend writes the whole state after every step, which is quadratic, whatever declares
+# the steps. Experimental switches of the engine leave that out.
+WITHOUT_CHECKPOINTS = {"PULUMI_EXPERIMENTAL": "true", "PULUMI_SKIP_CHECKPOINTS": "true"}
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--loops", type=int, nargs="+", default=[1, 10, 40])
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--operations", choices=OPERATIONS, nargs="+", default=OPERATIONS)
+    given = parser.parse_args()
+    imports.show(given.runs)
+    with tempfile.TemporaryDirectory() as folder:
+        files = {count: _record(count, Path(folder)) for count in given.loops}
+        for what in given.operations:
+            medians = {count: _show(what, count, file, given.runs) for count, file in files.items()}
+            if medians.keys() >= {10, 40}:
+                for unit in ("seconds", "cpu"):
+                    growth = getattr(medians[40], unit) / getattr(medians[10], unit)
+                    print(f"{what}: {UNITS[unit]} of 40 loops / of 10: {growth:.2f} (target 4.6)")
+
+
+def _record(count: int, folder: Path) -> Path:
+    """Write down what the components declare; the bare program must declare the very same."""
+    declared = recording.record(lambda: loops.declare(count))
+    again = recording.record(lambda: bare.declare(declared))
+    if sorted(again) != sorted(declared):
+        raise RuntimeError("The bare program declares something else: correct benchmarks/bare.py.")
+    print(f"{count} loops: {len(declared)} resources, {len(declared) / count:.0f} each")
+    file = folder / f"{count}.json"
+    recording.save(declared, file)
+    return file
+
+
+def _show(what: str, count: int, file: Path, runs: int) -> Figures:
+    """Measure both programs in turn and print a line; the medians of the components."""
+    pairs = [{each: _run(what, each, file) for each in PROGRAMS} for _ in range(runs)]
+    medians = {}
+    print(f"{what} of {count}:")
+    for figure, target in TARGETS.items():
+        ours, theirs = ([getattr(pair[program], figure) for pair in pairs] for program in PROGRAMS)
+        ratio = median(a / b for a, b in zip(ours, theirs, strict=True))
+        medians[figure] = median(ours)
+        print(
+            f"  {UNITS[figure]:<12} components {median(ours):8.1f}  bare {median(theirs):8.1f}"
+            f"  ratio {ratio:.2f} (target {target})",
+            flush=True,
+        )
+    return Figures(**medians)
+
+
+def _run(what: str, program: str, file: Path) -> Figures:
+    with LaptopAWS() as aws:
+        done = subprocess.run(  # noqa: S603  our own module under our interpreter
+            [sys.executable, "-W", "ignore", "-m", "benchmarks.case", what, program, str(file)],
+            cwd=REPOSITORY,
+            env=os.environ | WITHOUT_CHECKPOINTS | {"AWS_ENDPOINT_URL": aws.endpoint_url},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+    return Figures(**json.loads(done.stdout))
+
+
+if __name__ == "__main__":
+    main()
