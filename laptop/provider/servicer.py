@@ -31,21 +31,16 @@ _log = logging.getLogger(__name__)
 _Kind = provider_pb2.PropertyDiff.Kind
 
 
-class _Failure(grpc.Status):  # type: ignore[misc]  # grpc ships no types
+class _Halfway(grpc.Status):  # type: ignore[misc]  # grpc ships no types
     """A creation that failed halfway: the engine keeps what exists in its state."""
 
-    def __init__(
-        self, title: str, part: PartlyCreated, outputs: Properties, news: Properties
-    ) -> None:
+    def __init__(self, reason: str, outputs: Properties, secret: frozenset[str]) -> None:
         self.code = grpc.StatusCode.FAILED_PRECONDITION
-        self.details = sentence(title, part.__cause__)
+        self.details = reason
         detail = provider_pb2.ErrorResourceInitFailed(
-            id=outputs["id"],
-            properties=wire.write(outputs),
-            inputs=wire.write(news),
-            reasons=[self.details],
+            id=outputs["id"], properties=wire.write(outputs, secret), reasons=[reason]
         )
-        status = status_pb2.Status(code=self.code.value[0], message=self.details)
+        status = status_pb2.Status(code=self.code.value[0], message=reason)
         status.details.add().Pack(detail)
         self.trailing_metadata = (("grpc-status-details-bin", status.SerializeToString()),)
 
@@ -66,7 +61,9 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     # What it is
 
     def Handshake(self, request: Any, context: Any) -> Any:
-        return provider_pb2.ProviderHandshakeResponse(supports_autonaming_configuration=True)
+        return provider_pb2.ProviderHandshakeResponse(
+            accept_secrets=True, supports_autonaming_configuration=True
+        )
 
     def GetPluginInfo(self, request: Any, context: Any) -> Any:
         return plugin_pb2.PluginInfo(version=VERSION)
@@ -97,7 +94,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         self._latest = Settings.of(wire.read(request.args))
         self._settings[context.peer()] = self._latest
         return provider_pb2.ConfigureResponse(
-            supportsPreview=True, supports_autonaming_configuration=True
+            acceptSecrets=True, supportsPreview=True, supports_autonaming_configuration=True
         )
 
     # Resources
@@ -114,7 +111,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         except LaptopError as error:
             found = [Mistake("", sentence(_title(request), error))]
             return provider_pb2.CheckResponse(failures=_failures(found))
-        return provider_pb2.CheckResponse(inputs=wire.write(inputs))
+        return provider_pb2.CheckResponse(inputs=wire.write(inputs, wire.secrets(request.news)))
 
     def Diff(self, request: Any, context: Any) -> Any:
         return _answer(request, context, lambda: self._diff(request))
@@ -145,20 +142,22 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     def Create(self, request: Any, context: Any) -> Any:
         def create() -> Any:
             handler, news = resources.handler_of(_type(request)), wire.read(request.properties)
+            secret = state.sealed(handler, wire.secrets(request.properties))
             cloud = self._cloud(context)
             if request.preview:
                 _refuse(handler, cloud, news)
-                return provider_pb2.CreateResponse(
-                    properties=wire.write(state.foreseen(handler, cloud.where, news))
-                )
+                outputs = state.foreseen(handler, cloud.where, news)
+                return provider_pb2.CreateResponse(properties=wire.write(outputs, secret))
             try:
                 outputs = handler.create(cloud, _loaded(news))
             except PartlyCreated as part:
                 found = _found(handler, cloud, part.outputs)
                 outputs = state.halfway(handler, news, part.outputs, found)
-                context.abort_with_status(_Failure(_title(request), part, outputs, news))
+                reason = sentence(_title(request), part.__cause__)
+                context.abort_with_status(_Halfway(reason, outputs, secret))
             outputs = state.made(handler, news, outputs, _found(handler, cloud, outputs))
-            return provider_pb2.CreateResponse(id=outputs["id"], properties=wire.write(outputs))
+            properties = wire.write(outputs, secret)
+            return provider_pb2.CreateResponse(id=outputs["id"], properties=properties)
 
         return _answer(request, context, create)
 
@@ -178,8 +177,13 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
                 outputs = state.made(
                     handler, inputs, handler.preview(cloud.where, known | inputs), found
                 )
+            secret = wire.secrets(request.inputs)
             return provider_pb2.ReadResponse(
-                id=outputs["id"], properties=wire.write(outputs), inputs=wire.write(inputs)
+                id=outputs["id"],
+                properties=wire.write(
+                    outputs, state.sealed(handler, secret | wire.secrets(request.properties))
+                ),
+                inputs=wire.write(inputs, secret),
             )
 
         return _answer(request, context, read)
@@ -196,7 +200,8 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             else:
                 outputs = handler.update(cloud, changes, olds, _loaded(news))
                 outputs = state.made(handler, news, outputs, _found(handler, cloud, outputs))
-            return provider_pb2.UpdateResponse(properties=wire.write(outputs))
+            secret = state.sealed(handler, wire.secrets(request.news))
+            return provider_pb2.UpdateResponse(properties=wire.write(outputs, secret))
 
         return _answer(request, context, update)
 

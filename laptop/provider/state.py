@@ -151,6 +151,12 @@ def found_inputs(handler: Handler, found: Properties) -> Properties:
     }
 
 
+def sealed(handler: Handler, secrets: frozenset[str]) -> frozenset[str]:
+    """Names of the inputs that are secret, and of the outputs that repeat what is in them."""
+    follow = {output for output, inputs in handler.follows.items() if inputs & secrets}
+    return secrets | follow | ({"tagsAll"} if "tags" in secrets else frozenset())
+
+
 def detail(one: Any, other: Any, path: str) -> dict[str, str]:
     """The paths that differ between two values, each with ``add``, ``delete`` or ``update``."""
     if same(one, other):

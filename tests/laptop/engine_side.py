@@ -75,11 +75,10 @@ class EngineSide:
         name: str,
         news: Mapping[str, Any],
         olds: Mapping[str, Any] | None = None,
-        seed: bytes = SEED,
-        autonaming: Any = None,
+        **options: Any,
     ) -> Properties:
         """The inputs as the engine would keep them; fails if there is a mistake in them."""
-        answer = self.checked(type_, name, news, olds, seed, autonaming)
+        answer = self.checked(type_, name, news, olds, **options)
         assert not answer.failures, answer.failures
         return wire.read(answer.inputs)
 
@@ -97,6 +96,7 @@ class EngineSide:
         seed: bytes = SEED,
         autonaming: Any = None,
     ) -> Any:
+        """The answer to a check: ``seed`` and ``autonaming`` say how a name is made up."""
         return self._call(
             "Check",
             pb.CheckRequest(
@@ -238,7 +238,7 @@ def elided(value: Any) -> Any:
     """What the engine leaves of assets where it does not expect them to be read."""
     value = sent(value)
     if isinstance(value, dict):
-        if SIGNATURE in value:
+        if "hash" in value and SIGNATURE in value:
             return {SIGNATURE: value[SIGNATURE], "hash": value["hash"]}
         return {name: elided(item) for name, item in value.items()}
     return [elided(item) for item in value] if isinstance(value, list) else value

@@ -8,12 +8,14 @@ from typing import Any
 import boto3
 import pulumi
 import pytest
+from pulumi.runtime import rpc
 from pulumi.runtime.proto import provider_pb2 as pb
 
+from laptop.provider import wire
 from laptop.resources import HANDLERS
 from laptop.resources.handler import Cloud
 from laptop.resources.shape import UNKNOWN, Properties
-from tests.laptop.engine_side import EngineSide, Refused, provider_process, struct
+from tests.laptop.engine_side import SIGNATURE, EngineSide, Refused, about, provider_process, struct
 from tests.laptop.resource_cases import READ_QUEUES, TRUST, World, code
 
 BUCKET = "aws:s3/bucket:Bucket"
@@ -524,9 +526,42 @@ class TestConfiguration:
         request = pb.DiffRequest(olds=struct({"token": "a"}), news=struct({"token": "b"}))
         assert not provider.stub.DiffConfig(request).replaces
 
-    def test_secrets_are_left_to_the_engine(self, provider: EngineSide) -> None:
-        assert provider.configured.supportsPreview
-        assert not provider.configured.acceptSecrets
+
+class TestSecrets:
+    def test_a_secret_stays_one_in_whatever_repeats_it(
+        self, provider: EngineSide, kept: Kept
+    ) -> None:
+        news = {"tags": {"a": secret("hush")}, "namePrefix": "s-"}
+        answer = provider.checked(QUEUE, "q", news)
+        assert wire.secrets(answer.inputs) == {"tags"}
+        assert wire.read(answer.inputs)["tags"] == {"a": "hush"}
+        request = pb.CreateRequest(properties=answer.inputs, **about(QUEUE))
+        made = provider.stub.Create(request)
+        outputs, inputs = made.properties, answer.inputs
+        kept.keep(QUEUE, wire.read(outputs))
+        assert wire.secrets(outputs) == {"tags", "tagsAll"}
+        request = pb.ReadRequest(id=made.id, properties=outputs, inputs=inputs, **about(QUEUE))
+        read = provider.stub.Read(request)
+        assert wire.secrets(read.properties) == {"tags", "tagsAll"}
+        assert wire.secrets(read.inputs) == {"tags"}
+        assert read.properties == outputs
+
+    def test_a_call_with_a_secret_in_it_has_a_secret_result(self, provider: EngineSide) -> None:
+        news = {"functionName": "f", "input": secret('{"key": "hush"}')}
+        inputs = provider.checked(INVOCATION, "i", news).inputs
+        request = pb.CreateRequest(properties=inputs, preview=True, **about(INVOCATION))
+        assert wire.secrets(provider.stub.Create(request).properties) == {"input", "result"}
+
+    def test_an_unchanged_secret_is_no_change(self, provider: EngineSide) -> None:
+        plain = provider.check(QUEUE, "q", {"tags": {"a": "hush"}})
+        assert not provider.diff(
+            QUEUE, "q", plain, plain, plain | {"tags": secret(plain["tags"])}
+        ).changes
+
+
+def secret(value: Any) -> Properties:
+    """A value as the engine marks it."""
+    return {SIGNATURE: rpc._special_secret_sig, "value": value}
 
 
 def test_the_functions_of_the_provider_are_answered(provider: EngineSide) -> None:
