@@ -196,12 +196,17 @@ def program():
         aws.sqs.Queue(f"interrupted{number}")
 
 with Provider(Session(sys.argv[1])) as provider:
-    told = lambda *step: print(*step, flush=True)
+    running = []
+
+    def told(*step):
+        running.append(engine.command.process)
+        print(*step, flush=True)
+
     with PulumiEngine(provider, project="p", stack="s", on_change=told) as engine:
         try:
             engine.up(program, {"aws:region": "eu-west-1"})
         except KeyboardInterrupt:
-            print("interrupted", len(engine.resources), flush=True)
+            print("interrupted, the engine ended:", running[0].poll() is not None, flush=True)
             engine.destroy()
 """
 
@@ -228,6 +233,6 @@ def test_nothing_runs_on_when_the_process_that_drives_it_is_interrupted_or_kille
     _, alive = psutil.wait_procs(below, timeout=30)
     assert not alive
     if number is signal.SIGINT:
-        assert "interrupted" in said
+        assert "interrupted, the engine ended: True" in said
         left = account.client("sqs").list_queues(QueueNamePrefix="interrupted")
         assert left.get("QueueUrls", []) == []

@@ -27,7 +27,8 @@ from laptop.__main__ import welcome
 from laptop.resources import HANDLERS
 from laptop.resources.shape import Properties
 from laptop.server import LaptopAWS
-from tests.laptop.resource_cases import CASES, World, cloud, world
+from tests.laptop.resource_cases import CASES, World
+from tests.laptop.test_resources_lifecycle import cloud, world
 
 __all__ = ["cloud", "world"]  # fixtures
 
