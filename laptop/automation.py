@@ -214,21 +214,29 @@ class PulumiEngine:
             self._stack.destroy(on_event=operation.on_event, continue_on_error=True, **_QUIET)
 
     def adopt(
-        self, type_: str, name: str, id_: str, config: Mapping[str, str], *, parent: str = ""
+        self,
+        type_: str,
+        name: str,
+        id_: str,
+        config: Mapping[str, str],
+        *,
+        component: tuple[str, str] | None = None,
     ) -> None:
         """Take an existing resource into the state (`pulumi import`), unprotected.
 
-        ``parent`` is the URN of its component, if it has one, which must be in the state. Raises
-        LaptopError with one sentence if AWS has no such resource.
+        ``component`` is the type and the name of the component that it will be a child of, which is
+        taken too. Raises LaptopError with one sentence if AWS has no such resource.
         """
         self._configure(_nothing, config, ())
         resource: ImportResource = {"type": type_, "name": name, "id": id_}
-        if parent:
-            resource["parent"] = "parent"
+        resources = [resource]
+        if component:
+            above, called = component
+            resource["parent"] = called
+            resources.insert(0, {"type": above, "name": called, "component": True})
         with self._operation(_nothing):
             self._stack.import_resources(
-                resources=[resource],
-                name_table={"parent": parent} if parent else None,
+                resources=resources,
                 protect=False,
                 generate_code=False,
             )

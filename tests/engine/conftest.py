@@ -132,9 +132,11 @@ class Stack:
         self._change(changed)
         return self.engine.preview(self.program, self.config, secret_keys=self.secret_keys)
 
-    def adopt(self, type_: str, name: str, id_: str, *, parent: str = "") -> None:
+    def adopt(
+        self, type_: str, name: str, id_: str, *, component: tuple[str, str] | None = None
+    ) -> None:
         """`pulumi import` of what exists; ``parent`` is a URN."""
-        self.engine.adopt(type_, name, id_, self.config, parent=parent)
+        self.engine.adopt(type_, name, id_, self.config, component=component)
 
     def _change(self, changed: dict[str, Any]) -> None:
         for name, value in changed.items():

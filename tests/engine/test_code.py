@@ -30,6 +30,17 @@ print(json.dumps(asdict(done)))
 """
 
 
+def git(*arguments: str) -> str:
+    """What git says of this checkout."""
+    return subprocess.run(  # noqa: S603  fixed commands
+        ["git", *arguments],  # noqa: S607  the git of whoever runs the tests
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+
 @pytest.fixture(scope="module")
 def running(lasting_stack: MakeStack) -> Stack:
     """A stack that is up, whose tests each leave it as the checkout has it."""
@@ -79,14 +90,8 @@ def test_another_checkout_of_the_same_code_changes_nothing(
     here = stack(name="elsewhere", folder=folder)
     here.up()
     checkout = tmp_path / "elsewhere" / "perennial"
-    files = subprocess.run(
-        ["git", "ls-files", "-z"],  # noqa: S607  the git of whoever runs the tests
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.split("\0")
-    for name in filter(None, files):
+    git("clone", "--quiet", str(ROOT), str(checkout))
+    for name in filter(None, git("ls-files", "-z").split("\0")):  # also what is not committed yet
         if (ROOT / name).is_file():
             (checkout / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, checkout / name)

@@ -13,6 +13,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 
 Client = Callable[[str], Any]
 Ids = dict[str, str]
+ByHand = Callable[[Client, Ids], None]
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +119,7 @@ def old_code(client: Client, ids: Ids) -> None:
     client("s3").delete_object(Bucket=bucket, Key="code/current.json")
 
 
-CHANGED = {
+CHANGED: dict[ByHand, str] = {
     slow_queue: "Queue loop-retrain-wakeups",
     open_queue: "Queue loop-deploy-wakeups",
     small_function: "Function loop-retrain",
@@ -128,7 +129,7 @@ CHANGED = {
     short_memory: "LogGroup loop-retrain",
     tagged_pipeline: "Pipeline loop-pipeline",
 }
-DELETED = {
+DELETED: dict[ByHand, str] = {
     public_bucket: "BucketPublicAccessBlock loop-artifacts",
     deaf_bucket: "BucketNotification loop-data",
     untold_rule: "EventTarget loop-deploy-events",
@@ -146,7 +147,7 @@ def short(done: dict[str, list[str]]) -> dict[str, list[str]]:
 
 @pytest.mark.parametrize("by_hand", CHANGED, ids=lambda change: change.__name__)
 def test_what_was_changed_by_hand_is_seen_and_mended(
-    running: Stack, client: Client, ids: Ids, by_hand: Callable[[Client, Ids], None]
+    running: Stack, client: Client, ids: Ids, by_hand: ByHand
 ) -> None:
     by_hand(client, ids)
     assert short(changes(running.refresh())) == {"updated": [CHANGED[by_hand]]}
@@ -156,7 +157,7 @@ def test_what_was_changed_by_hand_is_seen_and_mended(
 
 @pytest.mark.parametrize("by_hand", DELETED, ids=lambda change: change.__name__)
 def test_what_was_deleted_by_hand_is_seen_and_made_again(
-    running: Stack, client: Client, ids: Ids, by_hand: Callable[[Client, Ids], None]
+    running: Stack, client: Client, ids: Ids, by_hand: ByHand
 ) -> None:
     by_hand(client, ids)
     assert short(changes(running.refresh())) == {"deleted": [DELETED[by_hand]]}

@@ -144,7 +144,7 @@ def test_a_network_is_joined_by_what_can_join_one(running: Stack) -> None:
 
 
 def test_protection_changes_nothing_that_holds_data_or_versions(
-    running: Stack, account: LaptopAWS
+    running: Stack,
 ) -> None:
     """`protect` and `force-destroy` are about deletion, and exclude each other."""
     kept = [each for each in running.account_holds() if each.startswith(("bucket", "model", "pip"))]
@@ -176,5 +176,3 @@ def test_every_setting_is_in_the_table_or_has_a_test_of_its_own() -> None:
     }
     declared = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
     assert TABLE.keys() | elsewhere.keys() == declared.keys()
-
-
