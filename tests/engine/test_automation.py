@@ -219,11 +219,12 @@ with Provider(Session(sys.argv[1])) as provider:
 @pytest.mark.parametrize("moment", ["create", "delete"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_nothing_runs_on_when_the_process_that_drives_it_is_interrupted_or_killed(
-    account: LaptopAWS, number: signal.Signals, moment: str
+    account: LaptopAWS, tmp_path: Path, number: signal.Signals, moment: str
 ) -> None:
     driver = subprocess.Popen(  # noqa: S603  our own code under our interpreter
         [sys.executable, "-c", INTERRUPTED, account.endpoint_url],
         cwd=ROOT,
+        env=os.environ | {"TMPDIR": str(tmp_path)},  # what is killed leaves its folder
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
