@@ -186,44 +186,51 @@ def test_leaving_the_block_leaves_neither_process_nor_folder(provider: Provider)
 
 
 INTERRUPTED = """
-import sys, time
+import sys
 from laptop.automation import Provider, PulumiEngine
 from laptop.server import Session
+import pulumi
 import pulumi_aws as aws
 
 def program():
-    for number in range(200):
-        aws.sqs.Queue(f"interrupted{number}")
+    before = []
+    for number in range(30):
+        options = pulumi.ResourceOptions(depends_on=before)
+        before = [aws.sqs.Queue(f"interrupted{number}", opts=options)]
 
+process = None  # the one that runs when the first step is told
 with Provider(Session(sys.argv[1])) as provider:
-    running = []
-
     def told(*step):
-        running.append(engine.command.process)
+        global process
+        process = process or engine.command.process
         print(*step, flush=True)
 
     with PulumiEngine(provider, project="p", stack="s", on_change=told) as engine:
         try:
             engine.up(program, {"aws:region": "eu-west-1"})
+            process = None
+            engine.destroy()
         except KeyboardInterrupt:
-            print("interrupted, the engine ended:", running[0].poll() is not None, flush=True)
+            print("interrupted, the engine ended:", process.poll() is not None, flush=True)
             engine.destroy()
 """
 
 
+@pytest.mark.parametrize("moment", ["create", "delete"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_nothing_runs_on_when_the_process_that_drives_it_is_interrupted_or_killed(
-    account: LaptopAWS, number: signal.Signals
+    account: LaptopAWS, tmp_path: Path, number: signal.Signals, moment: str
 ) -> None:
     driver = subprocess.Popen(  # noqa: S603  our own code under our interpreter
         [sys.executable, "-c", INTERRUPTED, account.endpoint_url],
         cwd=ROOT,
+        env=os.environ | {"TMPDIR": str(tmp_path)},  # what is killed leaves its folder
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
     )
     assert driver.stdout is not None
-    assert driver.stdout.readline().startswith("create ")
+    assert any(line.startswith(moment) for line in driver.stdout)
     below = psutil.Process(driver.pid).children(recursive=True)
     assert len(below) >= 2  # the engine and the provider
     os.killpg(driver.pid, number)
