@@ -10,9 +10,11 @@ JSON format: `{"version": 1, "time", "loop", "controller", "decision", "rule", "
 "inputs": {...}}`; time is ISO 8601 in UTC.
 """
 
+import contextlib
+import gc
 import gzip
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -109,7 +111,8 @@ class Ledger:
             segments = pool.map(lambda key: self._segment(key)[0], keys)
         # A repeated append may have met a new segment: the same line twice is one entry.
         lines = dict.fromkeys(line for lines in segments for line in lines)
-        entries = (json.loads(line) for line in lines)
+        with _no_garbage():
+            entries = [json.loads(line) for line in lines]
         return sorted((e for e in entries if e["time"] >= start), key=lambda e: str(e["time"]))
 
     def _keys(self, prefix: str, after: str = PREFIX) -> list[str]:
@@ -121,6 +124,18 @@ class Ledger:
     def _segment(self, key: str) -> tuple[list[str], str | None]:
         body, etag = read_bytes(self.s3, self.bucket, key)
         return ([] if body is None else gzip.decompress(body).decode().split("\n")[:-1]), etag
+
+
+@contextlib.contextmanager
+def _no_garbage() -> Iterator[None]:
+    """Parsing makes no garbage, and looking for it takes longer than the parsing of a year."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _key(folder: str, number: int) -> str:

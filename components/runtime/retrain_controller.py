@@ -245,7 +245,7 @@ class RetrainController:
         if decision.claim is None:
             self._stay(decision, world, held, now)
         else:
-            self._run(decision, decision.claim, world, snapshot, held, now)
+            self._begin(decision, decision.claim, world, snapshot, held, now)
         self.ledger.tell(CONTROLLER, decision.kind, decision.rule, decision.reason)
         return decision
 
@@ -348,11 +348,16 @@ class RetrainController:
         return tuple(Run.from_json(run) for run in data["runs"]) if data else ()
 
     def _put_on_record(self, run: Run) -> None:
-        """Write the run into the document of its inputs, or what has become of it."""
+        """Write the run into the document of its inputs, or what has become of it.
+
+        What has ended stays so, however late somebody says that it was started.
+        """
         inputs = run.identity.inputs
         document = Document(self.clients.s3, self.settings.artifact_bucket, _runs_key(inputs))
         data, etag = document.read()
         runs = {each["token"]: each for each in data["runs"]} if data else {}
+        if run.active and run.token in runs and runs[run.token]["ended_at"]:
+            return
         record = {
             "version": FORMAT_VERSION,
             "inputs": inputs.to_json(),
@@ -465,7 +470,7 @@ class RetrainController:
             unrecorded=(*state.unrecorded, *entry),
         )
 
-    def _run(
+    def _begin(
         self,
         decision: Decision,
         claim: Claim,
@@ -583,7 +588,7 @@ class RetrainController:
                 "code_version": inputs.code_version
                 if inputs
                 else world.code and world.code.version,
-                "parameters": dict(inputs.parameters) if inputs else None,
+                "parameters": claim and dict(claim.identity.inputs.parameters),
                 "objects": data.objects,
                 "bytes": data.size,
                 "last_change": data.last_change and data.last_change.isoformat(),

@@ -257,8 +257,7 @@ def judged(world: World, now: datetime) -> Decision | None:
     last = world.past[-1]
     if last.status != "Succeeded":
         return _failed_before(world, last)
-    episodes = [episode for episode in world.episodes if episode.answer != JUDGED]
-    if episodes:
+    if episodes := _unjudged(world):
         return _judge(world, episodes, now)
     alarm = _drift_words(world.episodes)
     reason = f"{alarm}This data and this code were run in {last.name}: {last.outcome}."
@@ -341,7 +340,7 @@ RULES: tuple[Rule, ...] = (
 
 def _failed_before(world: World, last: Run) -> Decision:
     """A run that failed would fail again, until a person changes something or asks for it."""
-    standing = [episode for episode in open_episodes(world) if not episode.over]
+    standing = [episode for episode in _unjudged(world) if not episode.over]
     reason = (
         f"{_drift_words(standing)}This data and this code were run in {last.name}: {last.outcome}."
     )
@@ -354,7 +353,7 @@ def _judge(world: World, episodes: Sequence[Episode], now: datetime) -> Decision
     """Drift with nothing new to learn from: the newest model is the answer. It is given the
     cool-down to show it; after that an alarm that stands is a person's."""
     newest, settled = world.runs[-1], _settled(world)
-    model = f"Run {newest.name} has learned from all the data and code there is, and {_live(world)}"
+    model = f"Run {newest.name} {_learned(newest)}, and {_live(world)}"
     alarm = _drift_words(episodes)
     if settled and now < settled:
         reason = f"{alarm}{model}. Its effect is judged at {settled.isoformat()}."
@@ -364,6 +363,16 @@ def _judge(world: World, episodes: Sequence[Episode], now: datetime) -> Decision
         reason = f"{alarm}{model}."
         return Decision(Kind.NOTHING, "drift is over", reason, judged=settles)
     return Decision(Kind.PERSON, "drift stands", f"{alarm}{model}.", judged=settles)
+
+
+def _unjudged(world: World) -> list[Episode]:
+    return [episode for episode in world.episodes if episode.answer != JUDGED]
+
+
+def _learned(newest: Run) -> str:
+    if newest.status == "Succeeded":
+        return "has learned from all the data and code there is"
+    return f"is the newest and ended as {newest.status}"
 
 
 def _settled(world: World) -> datetime | None:

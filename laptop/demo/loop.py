@@ -130,6 +130,11 @@ class Loop:
         answer = self.cloudwatch.describe_alarms(AlarmNames=[self.names.drift_alarm])
         return dict(answer["MetricAlarms"][0])
 
+    def person_is_called(self) -> bool:
+        """Whether the alarm is on by which the retrain controller calls a person."""
+        answer = self.cloudwatch.describe_alarms(StateValue="ALARM")
+        return any("person-needed" in alarm["AlarmName"] for alarm in answer["MetricAlarms"])
+
     def captured(self) -> int:
         """How many capture files the endpoint has written."""
         prefix = f"capture/{self.names.endpoint}/"

@@ -179,13 +179,14 @@ class Scenario:
         self._run_succeeds(loop, 3)
 
     def _corrupt_file(self, loop: Loop) -> None:
-        self._story.open("refusal: a corrupt file becomes no model")
+        self._story.open("refusal: a corrupt file becomes no model, and a person is called")
         loop.upload({"corrupt.csv": datasets.corrupt(self._data)})
         self._story.tell("you", "uploaded corrupt.csv")
         run = self._run_ends(loop, 4)
         if run["PipelineExecutionStatus"] != "Failed":
             raise LaptopError("The run on a corrupt file succeeded: the gate must refuse it.")
         self._wait("the refusal in the ledger", 30, lambda: self._refused(loop))
+        self._wait("the alarm that calls a person", 30, loop.person_is_called)
 
     # -- what people do, and what the world must show ---------------------------------------
 
@@ -227,7 +228,10 @@ class Scenario:
         return loop.execution(loop.executions()[number - 1]["PipelineExecutionArn"])
 
     def _refused(self, loop: Loop) -> bool:
-        return any("corrupt.csv" in entry["reason"] for entry in loop.ledger(set()))
+        return any(
+            entry["decision"] == "a person is needed" and "corrupt.csv" in entry["reason"]
+            for entry in loop.ledger(set())
+        )
 
     def _remember(self, loop: Loop) -> None:
         facts = self.facts

@@ -305,6 +305,25 @@ def test_drift_does_not_repeat_a_run_that_failed() -> None:
     )
 
 
+def test_an_episode_whose_run_failed_is_told_with_the_failure() -> None:
+    failed = run(status="Failed", failure="Prepare: bad")
+    seen = world(runs=(failed,), episodes=(replace(ALARM, answer=failed.token),))
+    decision = decide(seen, NOW)
+    assert decision.kind is Kind.PERSON
+    assert decision.reason.startswith(TEXT)
+    assert decision.judged == (ALARM.id,)
+
+
+def test_drift_is_not_said_to_be_learned_from_by_a_run_that_failed() -> None:
+    newest = failed_by_aws("r2", snapshot="s2", ended_at=LONG_AGO)
+    seen = world(runs=(run(), newest), episodes=(replace(ALARM, answer=newest.token),))
+    decision = decide(seen, NOW)
+    assert decision.kind is Kind.PERSON
+    assert decision.reason == (
+        f"{TEXT}. Run r2 is the newest and ended as Failed, and its model is not live."
+    )
+
+
 def test_an_episode_is_named_by_the_alarm_and_its_transition() -> None:
     again = Episode("churn-drift", ALARM.since)
     later = Episode("churn-drift", ALARM.since + timedelta(seconds=1))
