@@ -229,13 +229,21 @@ class RetrainController:
         self.document = Document(clients.s3, bucket, STATE_KEY)
 
     def wake(self, now: datetime) -> Decision | None:
-        """Take one step; returns the decision, or None if others acted at every look."""
+        """Take one step; returns the decision, or None if others acted at every look.
+
+        After a claim was completed it looks again: that run may have ended long ago, and then no
+        event comes that would wake it for what has changed since.
+        """
+        decision = None
         for _ in range(_LOOKS):
             try:
-                return self._step(now)
+                decision = self._step(now)
             except Conflict as conflict:
                 self.ledger.tell(CONTROLLER, "look again", "one writer", str(conflict))
-        return None
+            else:
+                if decision.kind is not Kind.COMPLETE:
+                    break
+        return decision
 
     def _step(self, now: datetime) -> Decision:
         held = self._read_state()  # before all else: see above
