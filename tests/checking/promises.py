@@ -5,8 +5,6 @@ really happened to data, code and alarm; never from what the controller believes
 is about what comes in the end: `at_rest` lets everything calm down, and looks.
 """
 
-import json
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -15,7 +13,7 @@ from components.runtime.retrain_decision import WAIT_GROWTH
 from .controller import LIMITS, SKEW, TIMEOUT
 from .flight import Flight, fly
 from .schedule import newest_model
-from .world import ARTIFACTS, DATA, LEDGER, SNAPSHOTS, Content, Execution, Record, World
+from .world import ARTIFACTS, DATA, SNAPSHOTS, STATE_KEY, Content, Execution, World
 
 PERSON = "a person is needed"
 SWEEP = timedelta(minutes=15)
@@ -81,8 +79,8 @@ def _nothing_twice(before: World, new: Execution) -> None:
     if not same:
         return
     last = same[-1]
-    asked = any(at >= last.started_at for at in before.asked)
-    drift = any(at >= last.started_at for at in before.raised)
+    asked = any(at >= _decided_on(before, last) for at in before.asked)
+    drift = any(at >= _decided_on(before, last) for at in before.raised)
     if asked:
         return
     if last.cause == "aws":
@@ -98,7 +96,7 @@ def _nothing_twice(before: World, new: Execution) -> None:
 def _retried(before: World, same: list[Execution]) -> None:
     used = 0
     for earlier, later in zip(reversed(same[:-1]), reversed(same), strict=False):
-        if earlier.cause != "aws" or any(at >= earlier.started_at for at in before.asked):
+        if earlier.cause != "aws" or any(at >= _decided_on(before, earlier) for at in before.asked):
             break
         used += 1
         del later
@@ -109,6 +107,12 @@ def _retried(before: World, same: list[Execution]) -> None:
         raise Broken("failure ends", f"{_name(same[-1])} is retried before {due}.")
 
 
+def _decided_on(world: World, execution: Execution) -> datetime:
+    """When it was decided to start the execution: what came later, it does not answer."""
+    times = (record.time for record in world.records if record.token == execution.token)
+    return datetime.fromisoformat(min(times)) - world.skew
+
+
 def _cooled_down(before: World, new: Execution) -> None:
     due = max(map(_ended, before.executions)) + LIMITS.cooldown
     if before.now + before.skew < due:
@@ -116,17 +120,16 @@ def _cooled_down(before: World, new: Execution) -> None:
 
 
 def _bursts_are_one_run(before: World, new: Execution) -> None:
-    """Its data had been quiet at some time, or uploads had gone on for the maximum wait."""
+    """Its data had been quiet at some time, or a change has waited for the maximum wait."""
     wanted = content(before, new)
     ends = [*(since for since, _ in before.contents[1:]), before.now]
-    burst = before.contents[0][0]
     for (since, data), end in zip(before.contents, ends, strict=True):
         if data == wanted and end - since + before.skew >= LIMITS.quiet_period:
             return
-        if data == wanted and end - burst + before.skew >= LIMITS.max_wait:
-            return
-        burst = end if end - since + before.skew >= LIMITS.quiet_period else burst
-    raise Broken("bursts are one run", f"{_name(new)} starts on data that were never quiet.")
+    done = max((_place_of_data(before, each) for each in before.executions), default=-1)
+    oldest = before.contents[min(done + 1, len(before.contents) - 1)][0]
+    if oldest + LIMITS.max_wait > before.now + before.skew:
+        raise Broken("bursts are one run", f"{_name(new)} starts on data that were never quiet.")
 
 
 def _bounded_spend(before: World, new: Execution) -> None:
@@ -204,9 +207,9 @@ def _one_sweep(world: World) -> World:
     idle = not world.active
     after = _sweep(world, 0)
     if idle and not _done(after) and len(after.executions) == len(world.executions):
-        rules = {rule for _, rule in _decisions(after)}
-        if not rules & _REFUSALS:
-            raise Broken("nothing lost", f"One sweep neither ran nor refused what is new: {rules}.")
+        rule = after.document(STATE_KEY)["last_decision"][1]
+        if rule not in _REFUSALS:
+            raise Broken("nothing lost", f"One sweep neither ran nor refused what is new: {rule}.")
     return after
 
 
@@ -215,14 +218,26 @@ _REFUSALS = {"no data yet", "no code yet", "retry", "cool-down", "runs per day",
 
 def _judge_rest(world: World) -> None:
     if world.contents and world.contents[-1][1] and world.pushes:
-        if not _done(world):
-            raise Broken("nothing lost", "The data and the code of now were never run to an end.")
-    said = [record for record in world.records if record.decision == PERSON]
+        _all_is_done(world)
+        _drift_is_answered(world)
+    state = world.document(STATE_KEY)
+    if state and (state["unrecorded"] or state["claim"]):
+        raise Broken("recorded first", "What a dead controller intended was never recorded.")
+
+
+def _all_is_done(world: World) -> None:
+    if not _done(world):
+        raise Broken("nothing lost", "The data and the code of now were never run to an end.")
+    newest = max(_decided_on(world, each) for each in world.executions)
+    if world.asked and newest + world.skew * 2 + TIMEOUT < world.asked[-1]:
+        raise Broken("nothing lost", "A person asked for a run, and got none.")
+
+
+def _drift_is_answered(world: World) -> None:
     state, since = world.alarm
-    if state == "ALARM" and world.executions and not any(r.time >= since.isoformat() for r in said):
+    said = [each.reason for each in world.records if each.decision == PERSON]
+    if state == "ALARM" and not any(since.isoformat() in reason for reason in said):
         raise Broken("drift is judged", "The alarm stands, and no person was told.")
-    if any(not entry for entry in _unrecorded(world)):
-        raise Broken("recorded first", "An intention was never recorded.")
 
 
 def _done(world: World) -> bool:
@@ -251,17 +266,6 @@ def _sweep(world: World, number: int) -> World:
     world, landed = fly(world, flight, lambda *_: True, witness)
     assert landed is None
     return world
-
-
-def _decisions(world: World) -> Iterator[tuple[str, str]]:
-    state = world.document("state/retrain.json")
-    if state:
-        yield tuple(state["last_decision"][:2])
-
-
-def _unrecorded(world: World) -> list[Record]:
-    state = world.document("state/retrain.json")
-    return state["unrecorded"] if state else []
 
 
 # --- what a run was on --------------------------------------------------------------------------

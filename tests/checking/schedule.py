@@ -16,6 +16,7 @@ from .flight import Flight, Witness, fly
 from .world import ARTIFACTS, CODE_KEY, DEPLOY_KEY, LEDGER, PAUSE_KEY, REQUEST_KEY, World
 
 NAMES = "AB"
+MANY = 10**6
 
 
 @dataclass(frozen=True)
@@ -57,13 +58,17 @@ class Scene:
 
 @dataclass(frozen=True)
 class Move:
-    """One thing that happens. `who` is a controller, `what` is as in Left."""
+    """One thing that happens. `who` is a controller, `what` is as in Left.
+
+    A step goes `far` calls, or to the next call at which anything else matters if that is 0.
+    """
 
     kind: str
     who: int = 0
     what: str = ""
     after: timedelta = timedelta(0)
     fault: Fault | None = None
+    far: int = 0
 
 
 # --- what can happen next -----------------------------------------------------------------------
@@ -166,7 +171,7 @@ def after(scene: Scene, move: Move, witness: Witness, heard: Heard = lambda _: N
         scene = replace(scene, flights=others)
         if move.kind == "kill":
             return replace(scene, left=replace(scene.left, kills=scene.left.kills - 1))
-        return _step(scene, flight, move.fault, witness, heard)
+        return _step(scene, flight, move, witness, heard)
     return replace(scene, world=_changed(scene.world, move), left=_less(scene.left, move))
 
 
@@ -182,24 +187,25 @@ def _wake(scene: Scene, move: Move, witness: Witness) -> Scene:
     return _with(scene, landed)
 
 
-def _step(
-    scene: Scene, flight: Flight, fault: Fault | None, witness: Witness, heard: Heard
-) -> Scene:
-    """Make the call that the flight asks, and go on to the next at which anything else matters."""
-    if fault:
+def _step(scene: Scene, flight: Flight, move: Move, witness: Witness, heard: Heard) -> Scene:
+    """Make the call that the flight asks, and go on."""
+    if move.fault:
         scene = replace(scene, left=replace(scene.left, faults=scene.left.faults - 1))
-    left, first = scene.left, True
+    left, made = scene.left, 0
 
     def goes_on(_: World, request: Request) -> bool:
-        nonlocal first
-        stops = left.faults or (left.kills and not request.reads)
-        if first or not (stops or _others_may_touch(scene, flight.who, request)):
-            first = False
+        nonlocal made
+        if move.far:
+            stops = made >= move.far
+        else:
+            stops = bool(left.faults) or (bool(left.kills) and not request.reads)
+            stops = made > 0 and (stops or _others_may_touch(scene, flight.who, request))
+        if not stops:
             heard(request)
-            return True
-        return False
+            made += 1
+        return not stops
 
-    world, landed = fly(scene.world, flight, goes_on, witness, fault)
+    world, landed = fly(scene.world, flight, goes_on, witness, move.fault)
     scene = replace(scene, world=world)
     return _with(scene, landed) if landed else scene
 
@@ -249,9 +255,10 @@ def _less(left: Left, move: Move) -> Left:
             return replace(left, asks=left.asks - 1)
         case "live":
             return replace(left, lives=left.lives - 1)
-    ends = list(left.ends)
-    ends.remove(move.what)
-    return replace(left, ends=tuple(ends))
+    kept = list(left.ends)
+    if move.what in kept:
+        kept.remove(move.what)
+    return replace(left, ends=tuple(kept))
 
 
 # --- the story ----------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ START = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 DATA, ARTIFACTS = "data", "artifacts"
 PIPELINE, ALARM = "churn", "churn-drift"
 CODE_KEY, DEPLOY_KEY = "code/current.json", "state/deploy.json"
+STATE_KEY = "state/retrain.json"
 PAUSE_KEY, REQUEST_KEY = "state/pause.json", "state/request.json"
 LEDGER, SNAPSHOTS = "state/ledger/", "snapshots/"
 TOKEN_IS_KNOWN = timedelta(minutes=10)
@@ -129,6 +130,9 @@ class World:
 
     def later(self, delay: timedelta) -> "World":
         return replace(self, now=self.now + delay) if delay else self
+
+    def skewed(self, skew: timedelta) -> "World":
+        return replace(self, skew=skew)
 
     def upload(self, key: str, body: bytes) -> "World":
         return self._data(f"data/{key}", Version(body, self.now))
