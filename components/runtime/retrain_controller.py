@@ -271,7 +271,6 @@ class RetrainController:
 
     def _catch_up(self, held: Held) -> Held:
         """Record what a dead controller left unrecorded, and what has become of active runs."""
-        held = self._record(held)
         state = held.state
         for run in held.state.runs:
             if run.active:

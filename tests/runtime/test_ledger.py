@@ -88,8 +88,11 @@ def test_a_month_is_as_many_segments_as_it_needs(ledger: Ledger) -> None:
 
 
 def test_the_same_entry_twice_is_one_entry(ledger: Ledger) -> None:
-    assert append(ledger, START) == append(ledger, START)
+    key = append(ledger, START)
+    assert append(ledger, START) == key
     assert len(ledger.read()) == 1
+    (version,) = ledger.s3.buckets["artifacts"][key]
+    assert gzip.decompress(version.body).count(b"\n") == 1
 
 
 @pytest.mark.usefixtures("few_a_segment")
