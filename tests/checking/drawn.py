@@ -1,7 +1,7 @@
-"""Long schedules, drawn from a seed: what is too long to be explored is at least tried, and replayed.
+"""Long schedules, drawn from a seed: what is too long to be explored is tried, and replayed.
 
-Two controllers, faults of every kind at any call, kills, spells in which every wake-up fails, clocks
-that differ, data, code, alarms, pauses and requests that come as they like, runs that end as they like.
+Two controllers, faults of every kind at any call, kills, clocks that differ; data, code, alarms,
+pauses and requests that come as they like, and runs that end as they like.
 """
 
 from collections.abc import Iterator
@@ -63,7 +63,9 @@ def play(seed: int, moves: int = MOVES) -> Outcome:
 
 def _start(dice: Random) -> Scene:
     world = dice.choice((young, ready, running, grown))()
-    return Scene(world.skewed(dice.choice((timedelta(0), SKEW))), Left(wakes=MANY, faults=MANY, kills=MANY))
+    return Scene(
+        world.skewed(dice.choice((timedelta(0), SKEW))), Left(wakes=MANY, faults=MANY, kills=MANY)
+    )
 
 
 def _draw(dice: Random, scene: Scene) -> Iterator[Move]:

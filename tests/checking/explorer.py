@@ -16,14 +16,17 @@ class Report:
     steps: int
     rests: int
     """Different worlds from which everything was let calm down."""
-    schedules: int
+    schedules: int | None = None
+    """None if not all were explored."""
     broken: Broken | None = None
     story: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return (
-            f"{self.states:,} states, {self.steps:,} steps, {self.rests:,} worlds at rest, "
-            f"{self.schedules:,} schedules"
+        """One line, and the story of what was found."""
+        if self.broken:
+            return "\n  ".join((f"{self.states:,} states: {self.broken}", *self.story))
+        return f"{self.states:,} states, {self.steps:,} steps, {self.rests:,} worlds at rest, " + (
+            f"{self.schedules:,} schedules" if self.schedules else "and not all of them"
         )
 
 
@@ -44,13 +47,13 @@ def explore(start: Scene, most: int | None = None) -> Report:
         if not ahead:
             return Report(number, steps, len(rests), _schedules(graph.ways))
         if most is not None and number >= most:
-            return Report(number, steps, len(rests), 0)
+            return Report(number, steps, len(rests))
         scene, move = ahead.popleft(), None
         try:
             if scene.world.key not in rests:
                 rests.add(scene.world.key)
                 at_rest(scene.world)
-            for move in moves(scene):  # noqa: B007  # the one that broke a promise is told
+            for move in moves(scene):  # the one that broke a promise is told
                 steps += 1
                 following = after(scene, move, witness)
                 known = graph.numbers.get(following.key)
@@ -63,7 +66,7 @@ def explore(start: Scene, most: int | None = None) -> Report:
                 move = None
         except Broken as broken:
             story = _story(start, graph, number, move)
-            return Report(len(graph.came), steps, len(rests), 0, broken, story)
+            return Report(len(graph.came), steps, len(rests), None, broken, story)
     raise AssertionError("unreachable")
 
 
@@ -89,7 +92,7 @@ def _story(start: Scene, graph: Graph, number: int, last: Move | None) -> tuple[
 
 
 def _schedules(ways: list[list[int]]) -> int:
-    """How many ways there are from the first state to an end. Time only goes on: no way is a ring."""
+    """How many ways there are from the first state to an end. Time only goes on: none is a ring."""
     counted: dict[int, int] = {}
     ahead = [0]
     while ahead:

@@ -26,8 +26,11 @@ class Broken(BaseException):  # no Exception: nothing in the controller may hand
     """A promise is broken."""
 
     def __init__(self, promise: str, sentence: str) -> None:
-        super().__init__(f"{promise}: {sentence}")
+        super().__init__(promise, sentence)
         self.promise = promise
+
+    def __str__(self) -> str:
+        return ": ".join(self.args)
 
 
 def witness(before: World, after: World) -> None:
@@ -241,7 +244,7 @@ def _drift_is_answered(world: World) -> None:
 
 
 def _done(world: World) -> bool:
-    """Whether the data and code of now have been run: with success, or with an end that was told."""
+    """Whether the data and code of now have been run, and will not be retried."""
     runs = [each for each in world.executions if _is_of_now(world, each)]
     if not runs:
         return False

@@ -5,7 +5,7 @@ A checker that finds nothing has shown nothing, unless it finds what is there to
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from unittest.mock import patch
@@ -95,7 +95,7 @@ def _always_aws(status: str, *_: Any) -> Cause:
     return Cause.NONE if status == "Succeeded" else Cause.AWS
 
 
-def _wait_for_ever(world: Any, now: datetime) -> Any:
+def _wait_for_ever(world: Any, _: datetime) -> Any:
     claim = world.claim
     if claim is None:
         return None
@@ -228,7 +228,9 @@ PROTECTIONS = {
     "judgement of drift": Protection(
         "a drift episode that was answered is not answered again",
         instead(retrain_controller, "_answered", lambda episodes, *_: episodes),
-        lambda: scene(grown(), alarm=("ALARM",), pauses=(True, False), wakes=3, controllers=1, pace=(COOL,)),
+        lambda: scene(
+            grown(), alarm=("ALARM",), pauses=(True, False), wakes=3, controllers=1, pace=(COOL,)
+        ),
         frozenset({"said once"}),
     ),
     "pause": Protection(
@@ -240,12 +242,19 @@ PROTECTIONS = {
 }
 
 
+TWICE_PROTECTED = {
+    "the state is read first": without_rule("order"),
+    "the rule": instead(RetrainController, "_step", _state_last),
+}
+"""Against going backwards there are two protections, and each is enough: what is left of them."""
+
+
 @contextmanager
-def switched_off(protection: Protection) -> Iterator[None]:
+def switched_off(off: Off) -> Iterator[None]:
     """What controllers were seen to ask before is forgotten, then and afterwards."""
     flight.forget()
     try:
-        with protection.off():
+        with off():
             yield
     finally:
         flight.forget()

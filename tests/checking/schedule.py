@@ -281,7 +281,9 @@ def tell(scene: Scene, move: Move) -> str:
     if move.kind in _WORDS:
         return f"{clock}  {_WORDS[move.kind].format(move.what)}"
     if move.kind == "wake":
-        ahead = f", whose clock is {scene.world.skew} ahead," if scene.world.skew and move.who else ""
+        ahead = (
+            f", whose clock is {scene.world.skew} ahead," if scene.world.skew and move.who else ""
+        )
         return f"{clock}  {name}{ahead} wakes"
     (flight,) = (each for each in scene.flights if each.who == move.who)
     if move.kind == "kill":

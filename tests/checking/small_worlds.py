@@ -4,8 +4,8 @@ from datetime import timedelta
 from functools import cache
 
 from .controller import LIMITS, SKEW
-from .promises import witness
 from .flight import Flight, fly
+from .promises import witness
 from .schedule import Left, Scene
 from .world import World
 
@@ -73,10 +73,16 @@ WORLDS = {
         running(), ends=("Succeeded",), code=("c2",), wakes=1, faults=1, kills=1
     ),
     "a run that a dead controller started ends": lambda: scene(
-        ready(), code=("c2",), ends=("Succeeded",), wakes=2, kills=1, controllers=1, pace=(NOW, CLAIM)
+        ready(),
+        code=("c2",),
+        ends=("Succeeded",),
+        wakes=2,
+        kills=1,
+        controllers=1,
+        pace=(NOW, CLAIM),
     ),
-    "two see a run end, the code changes": lambda: scene(
-        running(), code=("c2",), ends=("Succeeded",), wakes=2
+    "a run ends, the code changes, one is killed": lambda: scene(
+        running(), code=("c2",), ends=("Succeeded",), wakes=2, kills=1, controllers=1
     ),
     "two see a run end, one is killed": lambda: scene(
         running(), ends=("Succeeded",), wakes=2, kills=1
@@ -85,21 +91,29 @@ WORLDS = {
         grown(), data=("a=2", "a=1"), ends=("Succeeded",), wakes=2, pace=(NOW, QUIET)
     ),
     "the data change, an object goes, the code changes": lambda: scene(
-        grown(), data=("b=1", "b"), code=("c2",), wakes=2, pace=(NOW, QUIET)
+        grown(), data=("b=1", "b"), code=("c2",), wakes=2, controllers=1, pace=(NOW, QUIET)
     ),
     "drift comes and goes while the data change": lambda: scene(
         grown(), data=("a=2",), alarm=("ALARM", "OK"), wakes=2, pace=(QUIET, COOL)
     ),
     "drift comes during a run": lambda: scene(
-        running(), alarm=("ALARM",), ends=("Succeeded",), wakes=2, pace=(NOW, COOL)
+        running(),
+        alarm=("ALARM", "OK"),
+        ends=("Succeeded",),
+        wakes=2,
+        controllers=1,
+        pace=(NOW, COOL),
     ),
     "a failure of AWS's, then one of ours": lambda: scene(
-        running(), ends=("Failed aws", "Failed ours"), wakes=2, controllers=1, kills=1, pace=(CLAIM * 2,)
+        running(),
+        ends=("Failed aws", "Failed ours"),
+        wakes=2,
+        controllers=1,
+        kills=1,
+        pace=(CLAIM * 2,),
     ),
-    "two see a failure": lambda: scene(running(), ends=("Failed aws",), wakes=2, pace=(NOW, CLAIM * 2)),
-    "people pause, ask and resume": lambda: scene(
-        grown(), asks=1, pauses=(True, False), wakes=2
-    ),
+    "two see a failure": lambda: scene(running(), ends=("Failed aws",), wakes=2),
+    "people pause, ask and resume": lambda: scene(grown(), asks=1, pauses=(True, False), wakes=2),
 }
 """Explored to the end in every run of CI."""
 
@@ -136,6 +150,15 @@ LARGE_WORLDS = {
     ),
     "two controllers, a fault and a kill": lambda: scene(
         ready(), code=("c2",), wakes=2, faults=1, kills=1
+    ),
+    "two see a run end, the code changes": lambda: scene(
+        running(), code=("c2",), ends=("Succeeded",), wakes=2
+    ),
+    "two see the data change, an object go, the code change": lambda: scene(
+        grown(), data=("b=1", "b"), code=("c2",), wakes=2, pace=(NOW, QUIET)
+    ),
+    "two see drift during a run": lambda: scene(
+        running(), alarm=("ALARM", "OK"), ends=("Succeeded",), wakes=2, pace=(NOW, COOL)
     ),
     "two see a run end, the code changes, one is killed": lambda: scene(
         running(), code=("c2",), ends=("Succeeded",), wakes=2, kills=1

@@ -1,4 +1,4 @@
-"""Schedules that broke a promise once, as small as they can be told. Each was found by a checker."""
+"""Schedules that broke a promise once, as small as they can be told: found by a checker."""
 
 from .promises import at_rest, witness
 from .schedule import Move, Scene, after

@@ -176,9 +176,7 @@ class World:
             "reason": "a freeze",
             "until": None,
         }
-        return replace(
-            self._document(PAUSE_KEY, pause), paused_at=self.now if paused else None
-        )
+        return replace(self._document(PAUSE_KEY, pause), paused_at=self.now if paused else None)
 
     def live(self, version: int) -> "World":
         """The deploy controller has made this model version live."""
@@ -359,9 +357,7 @@ def _list_pipeline_executions(world: World, *, CreatedAfter: datetime, **_: Any)
     return world, {"PipelineExecutionSummaries": found}
 
 
-def _list_pipeline_execution_steps(
-    world: World, *, PipelineExecutionArn: str, **_: Any
-) -> Answer:
+def _list_pipeline_execution_steps(world: World, *, PipelineExecutionArn: str, **_: Any) -> Answer:
     execution = _execution(world, PipelineExecutionArn)
     arn = f"arn:aws:sagemaker:eu-west-1:123456789012:model-package/churn/{execution.number}"
     steps = {
