@@ -14,7 +14,7 @@ from components.runtime import retrain_controller
 from components.runtime.orders import PAUSE_KEY, REQUEST_KEY, Pause, Request
 from components.runtime.retrain_controller import RetrainController
 from components.runtime.retrain_decision import Kind
-from components.runtime.retrain_world import Code, Limits
+from components.runtime.retrain_world import Code
 from tests.runtime.fakes import Died, Mortal, refusal
 from tests.runtime.test_retrain_controller import SETTINGS, Aws, fail_step
 
@@ -754,16 +754,3 @@ def test_8_an_entry_says_by_which_rule_from_what_and_why(aws: Aws) -> None:
         assert entry["reason"].endswith(".")
         assert entry["inputs"]["snapshot_id"]
         assert entry["inputs"]["code_version"] == "c1"
-
-
-def test_the_limits_of_these_tests_are_stated_once() -> None:
-    assert SETTINGS.limits == Limits(
-        quiet_period=timedelta(seconds=60),
-        max_wait=timedelta(hours=1),
-        cooldown=timedelta(hours=1),
-        claim_period=timedelta(seconds=600),
-        runs_per_day=10,
-        hours_per_month=None,
-        retries=2,
-        retry_wait=timedelta(minutes=15),
-    )
