@@ -25,8 +25,8 @@ laptop: .venv/.laptop .venv-steps/.ready  ## keep the laptop AWS running for you
 test: .venv/.tests .venv-steps/.ready  ## the default tests (a few minutes)
 	.venv/bin/python -m pytest
 
-test-all: .venv/.tests .venv-steps/.ready  ## the slower tiers: the wheel in an empty environment, the loop end to end
-	.venv/bin/python -m pytest -m 'packaging or loop'
+test-all: .venv/.tests .venv-steps/.ready  ## the slower tiers: the wheel in an empty environment, the promises under every fault, the loop end to end
+	.venv/bin/python -m pytest -m 'packaging or checking or faults or loop'
 
 check: .venv/.tests  ## lint, format and types
 	.venv/bin/ruff check .

@@ -1,2 +1,1 @@
-"""A package, so that `tests` is this folder also outside of pytest: a distribution that is installed has a
-folder of that name."""
+"""A package: an installed distribution has a folder of that name, which must not be found first."""

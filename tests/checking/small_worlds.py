@@ -113,7 +113,9 @@ WORLDS = {
         pace=(CLAIM * 2,),
     ),
     "two see a failure": lambda: scene(running(), ends=("Failed aws",), wakes=2),
-    "people pause, ask and resume": lambda: scene(grown(), asks=1, pauses=(True, False), wakes=2),
+    "people pause, ask and resume, one is killed": lambda: scene(
+        grown(), asks=1, pauses=(True, False), wakes=2, kills=1, controllers=1
+    ),
 }
 """Explored to the end in every run of CI."""
 
@@ -156,6 +158,9 @@ LARGE_WORLDS = {
     ),
     "two see the data change, an object go, the code change": lambda: scene(
         grown(), data=("b=1", "b"), code=("c2",), wakes=2, pace=(NOW, QUIET)
+    ),
+    "people pause, ask and resume while two wake": lambda: scene(
+        grown(), asks=1, pauses=(True, False), wakes=2
     ),
     "two see drift during a run": lambda: scene(
         running(), alarm=("ALARM", "OK"), ends=("Succeeded",), wakes=2, pace=(NOW, COOL)
