@@ -28,8 +28,8 @@ engine: .venv/.laptop  ## the genuine pulumi, for ENGINE=pulumi and its tests: b
 test: .venv/.tests .venv-steps/.ready  ## the default tests (a few minutes)
 	.venv/bin/python -m pytest
 
-test-all: .venv/.tests .venv-steps/.ready  ## the slower tiers: the wheel in an empty environment, the loop end to end, the genuine engine
-	.venv/bin/python -m pytest -m 'packaging or loop or engine'
+test-all: .venv/.tests .venv-steps/.ready  ## the slower tiers: the wheel in an empty environment, the promises under every fault, the loop end to end, the genuine engine
+	.venv/bin/python -m pytest -m 'packaging or checking or faults or loop or engine'
 
 bench: .venv/.laptop  ## what the components cost on top of bare resources, as ratios; LOOPS="1 10" RUNS=3
 	@.venv/bin/python -m benchmarks $(if $(LOOPS),--loops $(LOOPS)) $(if $(RUNS),--runs $(RUNS))

@@ -253,12 +253,21 @@ class RetrainController:
         return decision
 
     def _decide_and_act(self, now: datetime) -> Decision | None:
+        """After a claim was completed, look again.
+
+        That run may have ended long ago, and then no event comes that would wake for what has
+        changed since.
+        """
+        decision = None
         for _ in range(_LOOKS):
             try:
-                return self._step(now)
+                decision = self._step(now)
             except Conflict as conflict:
                 self.ledger.tell(CONTROLLER, "look again", "one writer", str(conflict))
-        return None
+            else:
+                if decision.kind is not Kind.COMPLETE:
+                    break
+        return decision
 
     def _step(self, now: datetime) -> Decision:
         held = self._read_state()  # before all else: see above

@@ -1,0 +1,41 @@
+"""The controller under check: the real one, with the settings that every small world has."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from components.runtime.retrain_controller import Clients, RetrainController, Settings
+from components.runtime.retrain_world import Limits
+
+from .world import ALARM, ARTIFACTS, DATA, PIPELINE
+
+LIMITS = Limits(
+    quiet_period=timedelta(minutes=5),
+    max_wait=timedelta(minutes=30),
+    cooldown=timedelta(hours=6),
+    claim_period=timedelta(minutes=15),
+    runs_per_day=3,
+    hours_per_month=None,
+    retries=1,
+    retry_wait=timedelta(minutes=20),
+)
+SETTINGS = Settings(
+    loop="churn",
+    artifact_bucket=ARTIFACTS,
+    data_bucket=DATA,
+    data_prefix="data/",
+    pipeline=PIPELINE,
+    alarms=(ALARM,),
+    queue_url="https://queue",
+    namespace="Perennial",
+    limits=LIMITS,
+)
+TIMEOUT = timedelta(minutes=2)
+"""Of the function: no wake-up lives longer (components/retraining.py, RETRAIN_SECONDS)."""
+SKEW = timedelta(minutes=5)
+"""So far may two clocks differ."""
+
+
+def wake(client: Any, now: datetime, owner: str) -> None:
+    """One wake-up of a controller."""
+    clients = Clients(s3=client, sqs=client, sagemaker=client, cloudwatch=client)
+    RetrainController(SETTINGS, clients, owner).wake(now)
