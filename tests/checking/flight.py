@@ -15,7 +15,7 @@ from unittest.mock import patch
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from components.runtime import snapshot
+from components.runtime import inventory
 
 from .controller import wake
 from .faults import Fault, Reply, Request, perform
@@ -187,7 +187,7 @@ def _run(boundary: Boundary) -> None:
     """Run the controller until it lands or its wake-up is over."""
     flight = boundary.flight
     boundary.restart()
-    with redirect_stdout(_Nowhere()), patch.object(snapshot, "ThreadPoolExecutor", InTurn):
+    with redirect_stdout(_Nowhere()), patch.object(inventory, "ThreadPoolExecutor", InTurn):
         try:
             wake(Client(boundary), flight.woke_at, str(flight.number))
         except (ClientError, BotoCoreError):

@@ -12,8 +12,8 @@ from unittest.mock import patch
 
 from components.runtime import document, retrain_controller, retrain_decision
 from components.runtime.failure import Cause
+from components.runtime.inventory import InventoryStore
 from components.runtime.retrain_controller import RetrainController
-from components.runtime.snapshot import SnapshotStore
 
 from . import flight, promises
 from . import world as aws
@@ -221,7 +221,7 @@ PROTECTIONS = {
     ),
     "manifest before start": Protection(
         "the snapshot is written down before a run reads it",
-        instead(SnapshotStore, "save", lambda *_: None),
+        instead(InventoryStore, "save", lambda *_: None),
         lambda: scene(ready(), wakes=1),
         frozenset({"recorded first"}),
     ),

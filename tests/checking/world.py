@@ -249,7 +249,11 @@ def _get_object(world: World, *, Bucket: str, Key: str, **more: Any) -> Answer:
         body, modified = version.body, version.modified
     else:
         modified = world.now
-    return world, {"Body": body, "ETag": _etag(body), "LastModified": modified}
+    etag = _etag(body)
+    if "Range" in more:
+        first, _, last = more["Range"].removeprefix("bytes=").partition("-")
+        body = body[int(first) : int(last) + 1]
+    return world, {"Body": body, "ETag": etag, "LastModified": modified}
 
 
 def _put_object(world: World, *, Bucket: str, Key: str, Body: bytes, **headers: str) -> Answer:
@@ -269,19 +273,24 @@ def _put_object(world: World, *, Bucket: str, Key: str, Body: bytes, **headers: 
     return after, {"ETag": _etag(Body)}
 
 
-def _head_object(world: World, *, Bucket: str, Key: str, **more: Any) -> Answer:
-    version = world.objects[Bucket, Key][int(more["VersionId"])]
+def _head_object(world: World, *, Bucket: str, Key: str, **_: Any) -> Answer:
+    versions = world.objects.get((Bucket, Key), ())
+    if not versions or versions[-1].deleted:
+        raise Refused("404")
+    version = versions[-1]
     return world, {
         "ETag": version.etag,
+        "VersionId": str(len(versions) - 1),
+        "LastModified": version.modified,
         "ChecksumSHA256": hashlib.sha256(version.body).hexdigest(),
         "ContentLength": len(version.body),
     }
 
 
-def _list_object_versions(world: World, *, Bucket: str, Prefix: str, **_: Any) -> Answer:
+def _list_object_versions(world: World, *, Bucket: str, Prefix: str, **more: Any) -> Answer:
     page: dict[str, list[Any]] = {}
     for (bucket, key), versions in sorted(world.objects.items()):
-        if bucket == Bucket and key.startswith(Prefix):
+        if bucket == Bucket and key.startswith(Prefix) and key > more.get("KeyMarker", ""):
             for number, version in reversed(list(enumerate(versions))):
                 item = {
                     "Key": key,
