@@ -210,7 +210,8 @@ def _one_sweep(world: World) -> World:
     idle = not world.active
     after = _sweep(world, 0)
     if idle and not _done(after) and len(after.executions) == len(world.executions):
-        rule = after.document(STATE_KEY)["last_decision"][1]
+        state = after.document(STATE_KEY)
+        rule = state["last_decision"][1] if state else "nothing was decided"
         if rule not in _REFUSALS:
             raise Broken("nothing lost", f"One sweep neither ran nor refused what is new: {rule}.")
     return after

@@ -6,7 +6,7 @@ A checker that finds nothing has shown nothing, unless it finds what is there to
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from unittest.mock import patch
 
@@ -155,7 +155,9 @@ PROTECTIONS = {
     "order": Protection(
         "what was read is not older than what was started: the state is read first, and a rule",
         lambda: both(without_rule("order"), instead(RetrainController, "_step", _state_last)),
-        lambda: scene(grown(), code=("c2", "c3"), ends=("Succeeded",), wakes=2),
+        lambda: scene(
+            grown(), code=("c2", "c3"), push=timedelta(seconds=1), ends=("Succeeded",), wakes=2
+        ),
         frozenset({"never backwards"}),
     ),
     "quiet period": Protection(

@@ -26,6 +26,8 @@ class Left:
     data: tuple[str, ...] = ()
     """`a=1` uploads the object a with the content 1, `a` deletes it."""
     code: tuple[str, ...] = ()
+    push: timedelta = timedelta(0)
+    """How long before a push nothing else happened: S3 tells times in seconds."""
     alarm: tuple[str, ...] = ()
     ends: tuple[str, ...] = ()
     """How runs end: `Succeeded`, `Failed aws`, `Failed ours`."""
@@ -113,7 +115,7 @@ def _changes(scene: Scene) -> Iterator[Move]:
     if left.data:
         yield Move("data", what=left.data[0])
     if left.code:
-        yield Move("code", what=left.code[0])
+        yield Move("code", what=left.code[0], after=left.push)
     if left.alarm:
         yield Move("alarm", what=left.alarm[0])
     if left.pauses:
@@ -172,7 +174,9 @@ def after(scene: Scene, move: Move, witness: Witness, heard: Heard = lambda _: N
         if move.kind == "kill":
             return replace(scene, left=replace(scene.left, kills=scene.left.kills - 1))
         return _step(scene, flight, move, witness, heard)
-    return replace(scene, world=_changed(scene.world, move), left=_less(scene.left, move))
+    return replace(
+        scene, world=_changed(scene.world.later(move.after), move), left=_less(scene.left, move)
+    )
 
 
 def _wake(scene: Scene, move: Move, witness: Witness) -> Scene:

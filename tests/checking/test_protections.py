@@ -30,5 +30,5 @@ def test_what_breaks_is_found_without_the(name: str, capsys: pytest.CaptureFixtu
 def test_one_protection_is_enough_where_there_are_two(name: str) -> None:
     protection = PROTECTIONS["order"]
     with switched_off(TWICE_PROTECTED[name]):
-        found = explore(protection.start(), most=8000)
+        found = explore(protection.start(), most=16_000)
     assert found.broken is None, str(found)
