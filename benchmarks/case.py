@@ -6,6 +6,7 @@ Prints the figures as JSON.
 
 import json
 import os
+import re
 import resource
 import sys
 import time
@@ -51,9 +52,18 @@ def measure(what: str, program: Callable[[], object]) -> Figures:
     return Figures(
         seconds=seconds,
         cpu=sum(each.ru_utime + each.ru_stime for each in (own, theirs)),
-        program=own.ru_maxrss / 1024,  # KiB on Linux
+        program=peak(),
         processes=meter.peak / 2**20,
     )
+
+
+def peak() -> float:
+    """The peak of this process's resident memory, in MiB (Linux).
+
+    Not what getrusage says, which begins with the peak of the process that started this one.
+    """
+    (kib,) = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    return int(kib) / 1024
 
 
 def main(what: str, program: str, file: str) -> None:
