@@ -88,8 +88,8 @@ class Proxy:
     def reset(self) -> None:
         """Count from 1 again, and let everything pass."""
         self.count = 0
-        self.before: Judge = lambda number, request: True
-        self.after: Judge = lambda number, request: True
+        self.before: Judge = lambda *_: True
+        self.after: Judge = lambda *_: True
 
 
 @contextmanager
@@ -144,11 +144,11 @@ def proxying(target: str) -> Iterator[Proxy]:
 
         def send(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
             self.send_response_only(status)
-            lengths = ("connection", "content-length", "transfer-encoding")
-            if self.command == "HEAD":
-                lengths = ("connection",)
+            ours = {"connection", "content-length", "transfer-encoding"}
+            if self.command == "HEAD":  # it says the length of what GET would give
+                ours = {"connection"}
             for name, value in headers:
-                if name.lower() not in lengths:
+                if name.lower() not in ours:
                     self.send_header(name, value)
             if self.command != "HEAD":
                 self.send_header("Content-Length", str(len(body)))
@@ -156,11 +156,11 @@ def proxying(target: str) -> Iterator[Proxy]:
             self.wfile.write(body)
             self.wfile.flush()
 
-        do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_PATCH = answer
-
         def log_message(self, *_: object) -> None:
             """The requests are not printed."""
 
+    for method in ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH"):
+        setattr(Handler, f"do_{method}", Handler.answer)
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         proxy = Proxy(target, f"http://127.0.0.1:{server.server_port}")
         thread = threading.Thread(target=server.serve_forever, daemon=True)

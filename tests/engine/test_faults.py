@@ -146,9 +146,7 @@ def world(account: LaptopAWS, proxy: Proxy, tmp_path: Path) -> Iterator[World]:
 
 
 @pytest.fixture(scope="module")
-def requests(
-    account: LaptopAWS, proxy: Proxy, tmp_path_factory: pytest.TempPathFactory
-) -> int:
+def requests(account: LaptopAWS, proxy: Proxy, tmp_path_factory: pytest.TempPathFactory) -> int:
     """How many requests of an up of ``every_kind`` change something."""
     world = World(account, proxy, tmp_path_factory.mktemp("counted"))
     with world.processes:
@@ -224,5 +222,5 @@ def test_what_a_killed_engine_was_making_is_found_and_the_next_up_completes(
     stack.cancel()
     stack.up()
     assert world.agrees(stack)
-    assert not stack.export_state().get("pending_operations")
     assert changes(stack.preview()) == {}
+    assert not stack.export_state().get("pending_operations")
