@@ -26,11 +26,12 @@ from pulumi.automation.errors import create_command_error
 from pulumi.automation.events import OpType, ResourcePreEvent, ResOutputsEvent
 from semver import VersionInfo
 
-from . import pulumi_cli
+from . import pulumi_cli, recovery
 from .engine import Action, OnChange, UpResult
 from .errors import LaptopError
 from .language_host import LanguageHost
 from .program import Program, failed
+from .resources.handler import Cloud
 from .server import REPOSITORY
 
 PASSPHRASE = "laptop"  # noqa: S105  the account is one of loopback; no secret of anybody is in it
@@ -61,6 +62,7 @@ class Provider:
     port: int
 
     def __init__(self, session: boto3.Session) -> None:
+        self.session = session
         keys, where = session.get_credentials(), session.client("sts").meta
         self._environment = {
             "AWS_ACCESS_KEY_ID": keys.access_key,
@@ -252,9 +254,18 @@ class PulumiEngine:
             self._stack.import_stack(auto.Deployment(version=3, deployment=state))
 
     def cancel(self) -> None:
-        """Lift the lock that an engine leaves which was killed (`pulumi cancel`)."""
+        """Lift the lock that an engine leaves which was killed (`pulumi cancel`), and recover.
+
+        What it was creating comes into the state if AWS has it. Its provider must have ended.
+        Raises LaptopError with one sentence if AWS cannot be asked: then call it again.
+        """
         with self._operation():
             self._stack.cancel()
+        state = self.export_state()
+        if recovery.pending_creates(state):
+            ids = recovery.ids(Cloud(self._provider.session), state)
+            self.import_state(recovery.taken_in(state, ids))
+            self.refresh()
 
     @contextmanager
     def _operation(

@@ -174,9 +174,12 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
                 outputs, inputs = state.refreshed(handler, olds, old_inputs, found)
             else:
                 inputs = state.found_inputs(handler, found)
-                outputs = state.made(
-                    handler, inputs, handler.preview(cloud.where, known | inputs), found
-                )
+                outputs = handler.preview(cloud.where, known | inputs)
+                if old_inputs:  # what an engine was making that was killed: it may be half made
+                    inputs = old_inputs
+                    outputs = state.halfway(handler, inputs, outputs, found)
+                else:
+                    outputs = state.made(handler, inputs, outputs, found)
             secret = wire.secrets(request.inputs)
             return provider_pb2.ReadResponse(
                 id=outputs["id"],

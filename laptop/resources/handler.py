@@ -414,6 +414,18 @@ class Handler:
                 raise PartlyCreated(outputs) from error
             raise
 
+    def identify(self, cloud: Cloud, inputs: Properties) -> str | None:
+        """The id to import by of what ``inputs`` would make, whether it exists or not.
+
+        None if nothing tells which one it is, or AWS has none.
+        """
+        if self.imports is None:
+            return None
+        try:
+            return (self.imports or self.id).format_map({**vars(cloud.where), **inputs})
+        except KeyError:  # AWS makes the id up
+            return None
+
     def read(self, cloud: Cloud, old: Properties) -> Properties | None:
         """The properties as AWS has them now; None when the resource is gone."""
         try:

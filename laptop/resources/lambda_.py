@@ -275,6 +275,11 @@ class EventSourceMapping(Handler):
             calls.append(Call("lambda", "UpdateEventSourceMapping", params))
         return calls + (self.tagging.change(old, new) if "tags" in changed else [])
 
+    def identify(self, cloud: Cloud, inputs: Properties) -> str | None:
+        ends = {"FunctionName": inputs["functionName"], "EventSourceArn": inputs["eventSourceArn"]}
+        answer = cloud.send(Call("lambda", "ListEventSourceMappings", ends))
+        return next((str(found["UUID"]) for found in answer["EventSourceMappings"]), None)
+
     def collides(self, old: Properties, new: Properties) -> bool:
         # One function takes a source only once.
         return all(old.get(name) == new.get(name) for name in ("functionName", "eventSourceArn"))

@@ -2,7 +2,9 @@
 
 from typing import Any, ClassVar
 
-from .handler import Call, Cloud, Handler, Naming, Put, Tagging, Where
+from botocore.exceptions import ClientError
+
+from .handler import Call, Cloud, Handler, Naming, Put, Tagging, Where, is_gone
 from .shape import Field, Properties, Shape, from_aws, own, to_aws
 
 
@@ -95,6 +97,15 @@ class Queue(Handler):
         if inputs.get("tags"):
             params["tags"] = inputs["tags"]  # the one member of this request in lower case
         return [Call("sqs", "CreateQueue", params)]
+
+    def identify(self, cloud: Cloud, inputs: Properties) -> str | None:
+        try:
+            answer = cloud.send(Call("sqs", "GetQueueUrl", self.named(inputs)))
+        except ClientError as error:
+            if is_gone(error):
+                return None
+            raise
+        return str(answer["QueueUrl"])
 
     def observed(self, answer: Any) -> Properties:
         url = answer.get("QueueUrl")
