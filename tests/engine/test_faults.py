@@ -1,4 +1,4 @@
-"""AWS refuses a request of an up, or the engine is killed in it: nothing is lost, nothing is left.
+"""An engine that is killed in an up: nothing is lost, nothing is left.
 
 The program is ``every_kind``, which has each type of resource of the real one once: so many ups of
 the whole would take too long.
