@@ -125,13 +125,13 @@ CHANGED: dict[ByHand, str] = {
     small_function: "Function loop-retrain",
     other_role_policy: "RolePolicy loop-training",
     unversioned_bucket: "BucketVersioning loop-data",
+    deaf_bucket: "BucketNotification loop-data",
     silent_rule: "EventRule loop-monitor-events",
     short_memory: "LogGroup loop-retrain",
     tagged_pipeline: "Pipeline loop-pipeline",
 }
 DELETED: dict[ByHand, str] = {
     public_bucket: "BucketPublicAccessBlock loop-artifacts",
-    deaf_bucket: "BucketNotification loop-data",
     untold_rule: "EventTarget loop-deploy-events",
     no_mapping: "EventSourceMapping loop-monitor-wakeups",
     no_alarm: "MetricAlarm loop-drift",
