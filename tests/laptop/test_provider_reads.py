@@ -2,8 +2,9 @@
 
 ``pulumi up`` with that provider cannot run here. What can be shown is that each of its reads is
 answered: with the members that it goes by, or with the very error that it takes for "not
-configured" or "gone". The reads were taken from the source of terraform-provider-aws (v6, which
-pulumi-aws 7 bridges), file by file; the table names the file, below internal/service/.
+configured" or "gone". The table names the file of terraform-provider-aws (below internal/service/)
+that makes the call. About half of the types were read there, in stored versions of v5 and v6; the
+others, and every ``tags_gen.go``, are named from knowledge of the provider.
 
 Two services are asked as AWS's Go SDK asks them, which is not as boto3 does: CloudWatch in CBOR,
 and S3 Control under a host name that begins with the account, through the proxy of the provider's
