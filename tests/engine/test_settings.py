@@ -27,29 +27,30 @@ def each(kind: str, names: Iterable[str], suffix: str = "") -> set[str]:
 
 
 PIPELINE = {"Pipeline loop-pipeline"}
+LEARNED = PIPELINE | {"BucketObjectv2 loop-current-code"}  # a parameter: a reason to train
 DEPLOY, MONITOR, RETRAIN = ({f"Function loop-{name}"} for name in CONTROLLERS)
 ALARM = {"MetricAlarm loop-drift"}
 BUCKETS = ("artifacts", "data")
 
 # The setting, its new value, and what is updated. What is created or deleted besides is in MORE.
 TABLE: dict[str, tuple[Any, set[str]]] = {
-    "target-column": ("left", PIPELINE),
-    "protected-column": ("colour", PIPELINE),
-    "min-roc-auc": ("0.7", PIPELINE),
-    "max-fairness-gap": ("0.1", PIPELINE),
-    "max-champion-loss": ("0.01", PIPELINE),
-    "seed": (7, PIPELINE),
+    "target-column": ("left", LEARNED),
+    "protected-column": ("colour", LEARNED),
+    "min-roc-auc": ("0.7", LEARNED),
+    "max-fairness-gap": ("0.1", LEARNED),
+    "max-champion-loss": ("0.01", LEARNED),
+    "seed": (7, LEARNED),
     "image": (
         f"141502667606.dkr.ecr.{REGION}.amazonaws.com/sagemaker-xgboost:3.2-0",
-        PIPELINE | each("RolePolicy", ("endpoint", "training")),  # who may pull it
+        LEARNED | each("RolePolicy", ("endpoint", "training")),  # who may pull it
     ),
-    "processing-instance-type": ("ml.m5.xlarge", PIPELINE),
-    "training-instance-type": ("ml.m5.xlarge", PIPELINE),
-    "training-instance-count": (2, PIPELINE),
-    "volume-size-gb": (50, PIPELINE),
-    "max-runtime-seconds": (7200, PIPELINE),
+    "processing-instance-type": ("ml.m5.xlarge", LEARNED),
+    "training-instance-type": ("ml.m5.xlarge", LEARNED),
+    "training-instance-count": (2, LEARNED),
+    "volume-size-gb": (50, LEARNED),
+    "max-runtime-seconds": (7200, LEARNED),
     "isolate-training": (True, PIPELINE),
-    "endpoint-instance-type": ("ml.m5.xlarge", PIPELINE | DEPLOY),
+    "endpoint-instance-type": ("ml.m5.xlarge", LEARNED | DEPLOY),
     "endpoint-instance-count": (2, DEPLOY),
     "capture-percent": (50, DEPLOY),
     "deploy-batch-window-seconds": (10, each("EventSourceMapping", ["deploy"], "-wakeups")),
@@ -137,8 +138,9 @@ def test_a_setting_changes_what_it_is_about_and_nothing_else(running: Stack, set
     if setting in MORE_CREATED:
         expected["created"] = MORE_CREATED[setting]
     previewed = changes(running.preview(**{setting: value}))
+    done = changes(running.up())  # in any case, or the next setting would be blamed for it
     assert previewed == expected
-    assert changes(running.up()) == previewed
+    assert done == previewed
 
 
 def test_a_network_is_joined_by_what_can_join_one(running: Stack) -> None:
