@@ -30,6 +30,7 @@ PIPELINE = {"Pipeline loop-pipeline"}
 LEARNED = PIPELINE | {"BucketObjectv2 loop-current-code"}  # a parameter: a reason to train
 DEPLOY, MONITOR, RETRAIN = ({f"Function loop-{name}"} for name in CONTROLLERS)
 ALARM = {"MetricAlarm loop-drift"}
+ALARMS = each("MetricAlarm", ("drift", "dead-letters", "person-needed"))
 BUCKETS = ("artifacts", "data")
 
 # The setting, its new value, and what is updated. What is created or deleted besides is in MORE.
@@ -60,10 +61,7 @@ TABLE: dict[str, tuple[Any, set[str]]] = {
     "drift-period-seconds": (600, ALARM),
     "drift-evaluation-periods": (4, ALARM),
     "drift-periods-to-alarm": (3, ALARM),
-    "alarm-actions": (
-        [f"arn:aws:sns:{REGION}:{ACCOUNT}:on-call"],
-        each("MetricAlarm", ("drift", "dead-letters", "person-needed")),
-    ),
+    "alarm-actions": ([f"arn:aws:sns:{REGION}:{ACCOUNT}:on-call"], ALARMS),
     "monitor-batch-window-seconds": (30, each("EventSourceMapping", ["monitor"], "-wakeups")),
     "quiet-period-seconds": (60, RETRAIN),
     "max-wait-seconds": (7200, RETRAIN),
@@ -91,7 +89,7 @@ TABLE: dict[str, tuple[Any, set[str]]] = {
     "tags": (
         ["stage=dev", "team=growth"],
         PIPELINE
-        | ALARM
+        | ALARMS
         | DEPLOY  # tags the endpoints that it makes
         | {"ModelPackageGroup loop-models"}
         | each("Bucket", BUCKETS)
