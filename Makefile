@@ -11,6 +11,9 @@ export UV_PYTHON_DOWNLOADS := never
 # Compiled modules are kept: without them every start of a step imports its libraries from source, seconds each time.
 unexport PYTHONDONTWRITEBYTECODE
 
+# In several processes, a file of tests in one: its tests share an AWS.
+PYTEST := .venv/bin/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
+
 .PHONY: help demo laptop engine test test-all bench checking check contract format setup lock clean
 
 help:  ## this list
@@ -26,16 +29,16 @@ engine: .venv/.laptop  ## the genuine pulumi, for ENGINE=pulumi and its tests: b
 	@.venv/bin/python -m laptop engine
 
 test: .venv/.tests .venv-steps/.ready  ## the default tests (a few minutes)
-	.venv/bin/python -m pytest
+	$(PYTEST)
 
 test-all: .venv/.tests .venv-steps/.ready  ## the slower tiers: the wheel in an empty environment, the loop end to end, the genuine engine
-	.venv/bin/python -m pytest -m 'packaging or loop or engine'
+	$(PYTEST) -m 'packaging or loop or engine'
 
 bench: .venv/.laptop  ## what the components cost on top of bare resources, as ratios; LOOPS="1 10" RUNS=3
 	@.venv/bin/python -m benchmarks $(if $(LOOPS),--loops $(LOOPS)) $(if $(RUNS),--runs $(RUNS))
 
 checking: .venv/.tests  ## the promises of the retrain controller in every schedule and under every fault (long; not part of CI yet)
-	.venv/bin/python -m pytest -m 'checking or faults'
+	$(PYTEST) -m 'checking or faults'
 
 check: .venv/.tests  ## lint, format and types
 	.venv/bin/ruff check .

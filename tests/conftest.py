@@ -14,6 +14,22 @@ from pulumi.runtime import mocks
 
 ACCOUNT = "123456789012"
 REGION = "eu-west-1"
+NO_ENGINE = "There is no Pulumi engine to run"
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """The last line of the run says what was left out for want of an engine.
+
+    It stands here because the process that reports for several loads no folder's own conftest.
+    """
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    skipped = reporter.stats.get("skipped", []) if reporter else []
+    left_out = [each for each in skipped if NO_ENGINE in str(each.longrepr)]
+    if left_out:
+        print(
+            f"LEFT OUT: {len(left_out)} tests on the genuine Pulumi engine (tests/engine), for "
+            "there is none to run: `make engine` builds one, then run this again."
+        )
 
 
 @dataclass(frozen=True)

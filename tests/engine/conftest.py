@@ -40,6 +40,7 @@ from laptop.errors import LaptopError
 from laptop.inventory import inventory
 from laptop.program import Program
 from laptop.server import LaptopAWS
+from tests.conftest import NO_ENGINE
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = ROOT / "__main__.py"
@@ -66,8 +67,6 @@ KINDS = {
 }
 """The types that ``laptop.inventory`` lists, by their tokens; the id is what it lists them by."""
 
-_left_out: list[str] = []
-
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leave the tests of this folder out when there is no engine; in CI that is a failure."""
@@ -78,17 +77,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         pulumi_cli.find()
     except LaptopError as error:
         for item in here:
-            item.add_marker(pytest.mark.skip(reason=str(error)))
-        _left_out.extend(item.nodeid for item in here)
-
-
-def pytest_unconfigure() -> None:
-    """The last line of the run says what was left out."""
-    if _left_out:
-        print(
-            f"LEFT OUT: {len(_left_out)} tests on the genuine Pulumi engine (tests/engine), for "
-            "there is none to run: `make engine` builds one, then run this again."
-        )
+            item.add_marker(pytest.mark.skip(reason=f"{NO_ENGINE}: {error}"))
 
 
 @pytest.fixture(scope="module")

@@ -145,12 +145,14 @@ def test_any_answer_of_a_command_is_a_version_or_none(text: str) -> None:
     assert version is None or all(part >= 0 for part in version)
 
 
-@pytest.mark.parametrize(("ci", "code"), [("", 0), ("true", 1)])
+@pytest.mark.parametrize(
+    ("ci", "code", "processes"), [("", 0, []), ("", 0, ["-n", "1"]), ("true", 1, [])]
+)
 def test_without_an_engine_its_tests_are_left_out_and_said_so_last_but_never_in_ci(
-    on_path: Script, ci: str, code: int
+    on_path: Script, ci: str, code: int, processes: list[str]
 ) -> None:
     del on_path
-    run = subprocess.run(
+    run = subprocess.run(  # noqa: S603  # these very tests
         [
             sys.executable,
             "-m",
@@ -159,6 +161,7 @@ def test_without_an_engine_its_tests_are_left_out_and_said_so_last_but_never_in_
             "-q",
             "-p",
             "no:cacheprovider",
+            *processes,
         ],
         cwd=ROOT,
         env=os.environ | {"CI": ci},
