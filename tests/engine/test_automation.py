@@ -103,26 +103,6 @@ def test_what_a_resource_is_refused_for_names_the_resource(stack: MakeStack) -> 
     assert made.account_holds() == made.state_holds()
 
 
-@pytest.mark.parametrize(
-    ("setting", "value", "sentence"),
-    [
-        ("drifted_share", "30%", "perennial:drifted-share is '30%', and it must be a number"),
-        ("min_samples", "many", "'min-samples' must be of type 'integer'"),
-        ("quite_period_seconds", 5, "did you mean perennial:quiet-period-seconds?"),
-        ("capture_percent", 0, "capture_percent is 0"),
-    ],
-)
-def test_a_wrong_setting_is_one_sentence_before_anything_is_created(
-    stack: MakeStack, setting: str, value: object, sentence: str
-) -> None:
-    dev = stack()
-    with pytest.raises(LaptopError) as error:
-        dev.up(**{setting: value})
-    assert sentence in str(error.value)
-    assert "\n" not in str(error.value)
-    assert dev.account_holds() == []
-
-
 def test_what_is_gone_behind_its_back_is_seen_by_refresh_and_made_again_by_up(
     stack: MakeStack, account: LaptopAWS
 ) -> None:
