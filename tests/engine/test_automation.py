@@ -125,18 +125,6 @@ def test_what_exists_is_adopted_and_then_unchanged(stack: MakeStack, account: La
     assert changes(made.up()) == {}
 
 
-def test_a_secret_setting_is_in_no_file_in_plain_text(stack: MakeStack, tmp_path: Path) -> None:
-    def program() -> None:
-        pulumi.export("token", pulumi.Config("perennial").require_secret("token"))
-
-    made = stack(program, CONFIG | {"perennial:token": "open-sesame"}, folder=tmp_path)
-    made.secret_keys = ["perennial:token"]
-    assert made.up().outputs == {"token": "open-sesame"}
-    files = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert any(b'"ciphertext"' in path.read_bytes() for path in files)
-    assert not [path.name for path in files if b"open-sesame" in path.read_bytes()]
-
-
 def test_an_engine_that_is_killed_leaves_a_locked_stack_that_the_next_up_completes(
     stack: MakeStack,
 ) -> None:
