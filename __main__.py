@@ -1,5 +1,6 @@
 """The loop that keeps a model alive: data, train, register, serve, monitor, retrain."""
 
+import contextlib
 import difflib
 import json
 import os
@@ -21,6 +22,13 @@ from components import (
     RetrainingTriggers,
     TrainingPipeline,
 )
+
+
+class SettingError(ValueError, pulumi.RunError):
+    """A setting that cannot be: one sentence with the value, the rule and the remedy.
+
+    As a ``RunError`` it is printed without a stack trace.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,8 +90,10 @@ class Settings:
 
 
 def read_settings() -> Settings:
-    """Read every setting. Raises ``ValueError`` for a key that is encrypted, unknown, missing or no
-    value."""
+    """Read every setting.
+
+    Raises ``SettingError`` for a key that is encrypted, unknown or missing, or has no such value.
+    """
     config = pulumi.Config()
     keys = {field.name.replace("_", "-"): field for field in fields(Settings)}
     refuse_encrypted(config.name)
@@ -102,7 +112,7 @@ def given_keys() -> set[str]:
 
 
 def refuse_encrypted(project: str) -> None:
-    """Raise ``ValueError`` if a key that the program reads is a secret: none of them can stay one.
+    """Raise ``SettingError`` if a key that the program reads is a secret: none can stay one.
 
     It stands before whatever shows a value, so that no message can hold a secret.
     """
@@ -110,7 +120,7 @@ def refuse_encrypted(project: str) -> None:
     for key in sorted({*given_keys(), *encrypted}):
         ours = key.startswith(f"{project}:") or key == "aws:region"
         if ours and (key in encrypted or pulumi.runtime.is_config_secret(key)):
-            raise ValueError(
+            raise SettingError(
                 f"{key} is encrypted, and no setting is a secret, for settings stand in plain text "
                 "in the state and in what runs on AWS: set it with pulumi config set --plaintext "
                 f"{key}, and keep secrets out of it."
@@ -118,20 +128,20 @@ def refuse_encrypted(project: str) -> None:
 
 
 def refuse_unknown(project: str, known: Iterable[str]) -> None:
-    """Raise ``ValueError`` if a key of the project is set that nobody reads: it is a slip."""
+    """Raise ``SettingError`` if a key of the project is set that nobody reads: it is a slip."""
     prefix = f"{project}:"
     for key in sorted(given_keys()):
         name = key.removeprefix(prefix)
         if key.startswith(prefix) and name not in known:
             similar = difflib.get_close_matches(name, known, n=1)
             remedy = f"did you mean {prefix}{similar[0]}?" if similar else "see Pulumi.yaml."
-            raise ValueError(f"{key} is set and there is no such setting: {remedy}")
+            raise SettingError(f"{key} is set and there is no such setting: {remedy}")
 
 
 def value_of(key: str, text: str | None, kind: Any) -> Any:
-    """The value of a setting. Raises ``ValueError`` if it is missing or not of its kind."""
+    """The value of a setting. Raises ``SettingError`` if it is missing or not of its kind."""
     if text is None:
-        raise ValueError(
+        raise SettingError(
             f"{key} is not set: choose a value with pulumi config set {key}, or run pulumi beside "
             "Pulumi.yaml, which has the defaults."
         )
@@ -139,7 +149,7 @@ def value_of(key: str, text: str | None, kind: Any) -> Any:
     try:
         return read(text)
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(
+        raise SettingError(
             f"{key} is {text!r}, and it must be {what}: correct it with pulumi config set {key}."
         ) from error
 
@@ -152,8 +162,16 @@ def texts(text: str) -> list[str]:
     return value
 
 
+def plain(text: str) -> str:
+    """The text itself. Raises ``TypeError`` if it is the JSON of a list or a structure."""
+    with contextlib.suppress(json.JSONDecodeError):
+        if isinstance(json.loads(text), list | dict):
+            raise TypeError
+    return text
+
+
 KINDS: dict[Any, tuple[str, Callable[[str], Any]]] = {
-    str: ("text", str),
+    str: ("a text", plain),
     int: ("a whole number", int),
     float: ("a number", float),
     bool: ("true or false", {"true": True, "false": False}.__getitem__),
@@ -163,26 +181,31 @@ KINDS: dict[Any, tuple[str, Callable[[str], Any]]] = {
 
 
 def tags_of(pairs: list[str]) -> dict[str, str]:
-    """Tags from ``key=value`` texts. Raises ``ValueError`` if one is not."""
+    """Tags from ``key=value`` texts. Raises ``SettingError`` if one is not."""
     for pair in pairs:
         if "=" not in pair.strip("="):
-            raise ValueError(f"The tag {pair!r} is not key=value: correct it in perennial:tags.")
+            raise SettingError(f"The tag {pair!r} is not key=value: correct it in perennial:tags.")
     return dict(pair.split("=", 1) for pair in pairs)
 
 
 def region() -> str:
-    """The region of the AWS provider. Raises ``ValueError`` if none is set."""
+    """The region of the AWS provider. Raises ``SettingError`` if none is set."""
     found = (
         pulumi.Config("aws").get("region")
         or os.environ.get("AWS_REGION")
         or os.environ.get("AWS_DEFAULT_REGION")
     )
     if not found:
-        raise ValueError("aws:region is not set: choose one with pulumi config set aws:region.")
+        raise SettingError("aws:region is not set: choose one with pulumi config set aws:region.")
     return found
 
 
 settings = read_settings()
+if not settings.target_column:
+    raise SettingError(
+        "perennial:target-column is not set, and the model predicts it: name a column of the data "
+        "with pulumi config set perennial:target-column."
+    )
 loop = settings.loop
 tags = tags_of(settings.tags)
 network: NetworkArgs = {
@@ -191,7 +214,7 @@ network: NetworkArgs = {
 }
 folder = Path(__file__).parent / settings.pipelines
 if not (folder / "definition.py").is_file():
-    raise ValueError(
+    raise SettingError(
         f"perennial:pipelines is {settings.pipelines!r}, and {folder} has no definition.py: give "
         "the folder of a pipeline."
     )

@@ -13,17 +13,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pulumi
 from pulumi.provider import ConstructResult, main
 from pulumi.provider.experimental.analyzer import ComponentDefinition, PropertyDefinition
 from pulumi.provider.experimental.component import ComponentProvider
 from pulumi.provider.experimental.host import components_from_module
 from pulumi.provider.server import ComponentInitError
+from pulumi.runtime.proto.engine_pb2 import RequirePulumiVersionRequest
+from pulumi.runtime.settings import get_engine
 
 from ._args import ArgumentError
 
 PACKAGE = "perennial-mlops"
 """As ``python -m pulumi.run.plugin perennial-mlops`` derives it from the distribution."""
+
+OLDEST_ENGINE = "3.259.0"
+"""No older engine was tried; ``PulumiPlugin.yaml`` says the same where it is read."""
 
 
 class ComponentPackage(ComponentProvider):
@@ -67,6 +73,7 @@ class ComponentPackage(ComponentProvider):
         options: pulumi.ResourceOptions | None = None,
     ) -> ConstructResult:
         """Make a component. Raises ``InputPropertiesError`` with the sentence that refuses it."""
+        refuse_old_engine()
         try:
             return super().construct(name, resource_type, inputs, options)
         except ComponentInitError as error:
@@ -74,6 +81,21 @@ class ComponentPackage(ComponentProvider):
                 # Without a list of properties the SDK (3.272) fails to answer at all.
                 raise pulumi.InputPropertiesError(str(error.inner), []) from error
             raise
+
+
+def refuse_old_engine() -> None:
+    """Raise ``InputPropertiesError`` if the engine is too old, or too old to say what it is."""
+    engine = get_engine()
+    request = RequirePulumiVersionRequest(pulumi_version_range=f">={OLDEST_ENGINE}")
+    try:
+        if engine is not None:
+            engine.RequirePulumiVersion(request)
+    except grpc.RpcError as error:
+        sentence = (
+            f"{PACKAGE} needs Pulumi {OLDEST_ENGINE} or newer, and this engine is older: upgrade "
+            "the pulumi command (https://www.pulumi.com/docs/install)."
+        )
+        raise pulumi.InputPropertiesError(sentence, []) from error
 
 
 def snake_case(name: str) -> str:

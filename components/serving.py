@@ -1,6 +1,5 @@
 """Serve: an endpoint that answers with an approved model version."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -25,7 +24,7 @@ DEPLOY_SECONDS = 600
 VERSION_SUFFIX = len("-v999999")
 """What the deploy controller appends to the endpoint's name to name models and configs."""
 VARIANT = "primary"
-"""As the deploy controller calls it, so that an endpoint can change hands without a break."""
+"""As the deploy controller calls it, so that an endpoint can change its mode without a break."""
 
 
 class EndpointMode(StrEnum):
@@ -48,8 +47,8 @@ class ModelEndpointArgs(TypedDict):
     """ECR image that the models run in: the endpoint may pull from its repository only."""
     mode: NotRequired[EndpointMode]
     """Who decides on the version. Defaults to `follow`, which creates the endpoint as soon as a
-    version is approved, not before. An endpoint has one owner: to change the mode, remove the
-    component first and add it again."""
+    version is approved, not before. The mode can be changed at any time; the endpoint goes on
+    answering."""
     model_package_arn: NotRequired[pulumi.Input[str]]
     """The version to serve: required when the mode is `pinned`, refused otherwise."""
     instance_type: NotRequired[pulumi.Input[str]]
@@ -83,8 +82,8 @@ class ModelEndpointArgs(TypedDict):
 class ModelEndpoint(pulumi.ComponentResource):
     """A real-time endpoint with data capture that follows the registry, or serves one version.
 
-    When it follows, the endpoint, its configs and its models belong to the deploy controller, which
-    removes them on destroy.
+    The endpoint belongs to the deploy controller, and so do the configs and the models of a version
+    that it chose; it removes them on destroy. Of a pinned version they are Pulumi's.
     """
 
     endpoint_name: pulumi.Output[str]
@@ -137,11 +136,9 @@ class ModelEndpoint(pulumi.ComponentResource):
             opts=plan.opts,
         )
         execution, execution_policy = _execution_role(plan)
-        if pinned is None:
-            _follow(plan, args["model_package_group_name"], execution, execution_policy, rhythm)
-            self.endpoint_name = pulumi.Output.from_input(endpoint_name)
-        else:
-            self.endpoint_name = _pin(plan, pinned, execution, execution_policy)
+        config = None if pinned is None else _pin(plan, pinned, execution, execution_policy)
+        _deploy(plan, args["model_package_group_name"], execution, execution_policy, rhythm, config)
+        self.endpoint_name = pulumi.Output.from_input(endpoint_name)
         self.execution_role_arn = execution.arn
         self.register_outputs(
             {"endpointName": self.endpoint_name, "executionRoleArn": self.execution_role_arn}
@@ -214,7 +211,7 @@ def _pin(
     execution: "iam.Role",
     execution_policy: "iam.RolePolicy",
 ) -> pulumi.Output[str]:
-    """Serve one version; the name of the endpoint.
+    """The endpoint config of one version; its name.
 
     Model and config cannot be changed, only replaced. Pulumi gives each new one a new name, so the
     endpoint moves over before the old ones are deleted.
@@ -257,24 +254,21 @@ def _pin(
         tags=plan.shared.tags,
         opts=plan.opts,
     )
-    endpoint = sagemaker.Endpoint(
-        f"{plan.name}-endpoint",
-        name=plan.endpoint,
-        endpoint_config_name=config.name,
-        tags=plan.shared.tags,
-        opts=plan.opts,
-    )
-    return endpoint.name
+    return config.name
 
 
-def _follow(
+def _deploy(
     plan: _Plan,
     group: pulumi.Input[str],
     execution: "iam.Role",
     execution_policy: "iam.RolePolicy",
     rhythm: Pace,
+    pinned: pulumi.Output[str] | None,
 ) -> None:
-    """Let the deploy controller make the endpoint, and take it away on destroy."""
+    """Let the deploy controller make the endpoint, and take it away on destroy.
+
+    It follows the registry, or keeps to the config that is ``pinned``.
+    """
     here, common = plan.place, plan.shared
     name = f"{plan.name}-deploy"
     made = f"{plan.endpoint}-v*"
@@ -306,7 +300,7 @@ def _follow(
     controller = function(
         name,
         module="deploy_controller",
-        description=f"Keeps {plan.endpoint} at the newest approved model version.",
+        description=f"Keeps {plan.endpoint} at the model version that is wanted.",
         statements=[
             *wakeups.statements,
             allow(
@@ -338,6 +332,17 @@ def _follow(
                     "sagemaker:UpdateEndpoint",
                 ],
                 [endpoint, configs, models],
+            ),
+            *(
+                [
+                    allow(
+                        "ServeWhatIsPinned",
+                        ["sagemaker:CreateEndpoint", "sagemaker:UpdateEndpoint"],
+                        here.arn("sagemaker", "endpoint-config/", pinned),
+                    )
+                ]
+                if pinned is not None
+                else []
             ),
             allow(
                 "FindWhatItMade",
@@ -388,6 +393,7 @@ def _follow(
             "SUBNET_IDS": json_text(network["subnet_ids"]),
             "SECURITY_GROUP_IDS": json_text(network["security_group_ids"]),
             "TAGS": json_text(common.tags or {}),
+            "PINNED_CONFIG": "" if pinned is None else pinned,
         },
         timeout=DEPLOY_SECONDS,
         shared=common,
@@ -397,7 +403,9 @@ def _follow(
     teardown = lambda_.Invocation(
         f"{name}-teardown",
         function_name=controller.function.name,
-        input=json.dumps({"endpoint": plan.endpoint}),
+        input=json_text(
+            {"endpoint": plan.endpoint, **({} if pinned is None else {"config": pinned})}
+        ),
         lifecycle_scope="CRUD",
         opts=plan.after(controller.policy, execution_policy),
     )

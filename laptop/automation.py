@@ -175,7 +175,7 @@ class PulumiEngine:
 
         As `pulumi up`, it looks at the whole first, and changes nothing if the program is at fault.
         The values of ``secret_keys`` are encrypted in the stack's file and in the state. Beside a
-        program that is a file, ``Pulumi.yaml`` says what the settings' types are.
+        program that is a file, ``Pulumi.yaml`` says what the settings' defaults are.
 
         Raises LaptopError with one sentence about what is wrong; what exists stays in the state.
         """
@@ -192,7 +192,7 @@ class PulumiEngine:
 
         Raises LaptopError as ``up`` does.
         """
-        self._configure(program, config, secret_keys)
+        self._configure(config, secret_keys)
         with self._operation(program, reported=False) as operation:
             self._stack.preview(on_event=operation.on_event, **_QUIET)
         return operation.result
@@ -229,7 +229,7 @@ class PulumiEngine:
         ``component`` is the type and the name of the component that it will be a child of, which is
         taken too. Raises LaptopError with one sentence if AWS has no such resource.
         """
-        self._configure(_nothing, config, ())
+        self._configure(config, ())
         resource: ImportResource = {"type": type_, "name": name, "id": id_}
         resources = [resource]
         if component:
@@ -286,21 +286,12 @@ class PulumiEngine:
         except auto.CommandError as error:
             raise operation.reason(error, host.failure if host else None) from error
 
-    def _configure(
-        self, program: Program, config: Mapping[str, str], secret_keys: Collection[str]
-    ) -> None:
+    def _configure(self, config: Mapping[str, str], secret_keys: Collection[str]) -> None:
         """Write the stack's file, whose salt stays."""
         path = self._work / f"Pulumi.{self._name}.yaml"
         settings = (yaml.safe_load(path.read_text()) if path.exists() else None) or {}
-        lists = {
-            f"{self._project}:{key}"
-            for key, each in _project_of(program).get("config", {}).items()
-            if isinstance(each, dict) and each.get("type") in ("array", "object")
-        }
         settings["config"] = {
-            key: _parsed(value) if key in lists else value
-            for key, value in config.items()
-            if key not in secret_keys
+            key: _parsed(value) for key, value in config.items() if key not in secret_keys
         }
         path.write_text(yaml.safe_dump(settings))
         if secret_keys:
@@ -480,8 +471,9 @@ def _said(error: auto.CommandError) -> str:
 
 
 def _parsed(text: str) -> Any:
-    """A list or object from its JSON; what is none stays text, for the engine to refuse."""
+    """A list or object from its JSON, as a stack's file has them; what is none stays text."""
     try:
-        return json.loads(text)
+        value = json.loads(text)
     except ValueError:
         return text
+    return value if isinstance(value, list | dict) else text

@@ -144,7 +144,9 @@ def evaluate(
 
 
 def failed(cause: BaseException) -> LaptopError:
-    """What people are told when a program raises."""
+    """What people are told when a program raises; of a RunError, its sentence, as Pulumi does."""
+    if isinstance(cause, pulumi.RunError):
+        return LaptopError(str(cause))
     return LaptopError(f"The program failed: {type(cause).__name__}: {cause}")
 
 

@@ -22,7 +22,10 @@ class Rule:
 
 RULES = {
     "the program": Rule("__main__.py", frozenset({"components", "pipelines", "pulumi"})),
-    "components": Rule("components/*.py", frozenset({"pulumi", "pulumi_aws"})),
+    "components": Rule(
+        "components/*.py",
+        frozenset({"grpc", "pulumi", "pulumi_aws"}),  # grpc is Pulumi's: what an engine refuses
+    ),
     "what runs in Lambda": Rule("components/runtime/**/*.py", frozenset({"boto3", "botocore"})),
     "pipelines": Rule("pipelines/*.py", frozenset({"boto3", "botocore", "sagemaker"})),
     "the examples": Rule(

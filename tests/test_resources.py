@@ -64,13 +64,9 @@ def test_what_a_setting_adds_is_described(
     assert described(heading) == up(**more) - every
 
 
-def test_only_a_pinned_version_takes_away_and_only_the_deploy_controller(
-    up: Any, every: Resources
-) -> None:
+def test_no_setting_takes_away(up: Any, every: Resources) -> None:
     assert not every - up(**FORCE_DESTROY, **KEY)
-    assert {name for name, _ in every - up(**PINNED)} == {
-        name for name, _ in every if name.startswith("deploy")
-    }
+    assert not every - up(**PINNED)
 
 
 def test_the_numbers_are_those_of_the_program(up: Any, every: Resources) -> None:

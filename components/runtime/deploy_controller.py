@@ -7,6 +7,7 @@ What its role must allow (action: resource; ENDPOINT stands for ENDPOINT_NAME):
   sagemaker:DeleteEndpoint: endpoint/ENDPOINT
 - sagemaker:CreateEndpoint, sagemaker:UpdateEndpoint, sagemaker:CreateEndpointConfig,
   sagemaker:DeleteEndpointConfig: endpoint-config/ENDPOINT-v*
+- sagemaker:CreateEndpoint, sagemaker:UpdateEndpoint: endpoint-config/PINNED_CONFIG, where it is set
 - sagemaker:CreateModel, sagemaker:DeleteModel: model/ENDPOINT-v*
 - sagemaker:AddTags: the endpoint, its configurations and models (creating with tags)
 - sagemaker:ListModels, sagemaker:ListEndpointConfigs: * (they have no resource type)
@@ -79,6 +80,7 @@ class Settings:
     security_groups: tuple[str, ...]
     tags: Mapping[str, str]
     queue_url: str
+    pinned_config: str
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
@@ -96,6 +98,7 @@ class Settings:
             security_groups=tuple(json.loads(environment["SECURITY_GROUP_IDS"])),
             tags=json.loads(environment["TAGS"]),
             queue_url=environment["QUEUE_URL"],
+            pinned_config=environment["PINNED_CONFIG"],
         )
 
 
@@ -112,19 +115,22 @@ class Clients:
 def handler(event: Event, context: Any) -> dict[str, Any]:
     """One look at the world for a whole batch of wake-ups, whatever they say.
 
-    Pulumi invokes the function too: creating and updating is an ordinary wake-up, deleting tears
-    the endpoint down and returns when it is gone.
+    Pulumi invokes the function too: creating and updating returns when the endpoint serves what is
+    pinned, or no longer what was; without either it is an ordinary wake-up. Deleting tears the
+    endpoint down and returns when it is gone.
     """
     controller = DeployController(Settings.from_environment(os.environ), _clients())
     now = datetime.now(UTC)
     action = lifecycle_action(event)
-    if action == "delete":
-        seconds = context.get_remaining_time_in_millis() / 1000
-        controller.tear_down(now, patience=seconds - _RESERVE_SECONDS)
+    if action is None:
+        controller.wake(now)
         return all_done()
-    if action is not None:
+    patience = context.get_remaining_time_in_millis() / 1000 - _RESERVE_SECONDS
+    if action == "delete":
+        controller.tear_down(now, patience=patience)
+    else:
         controller.begin()
-    controller.wake(now)
+        controller.hand_over(now, patience=patience)
     return all_done()
 
 
@@ -159,10 +165,41 @@ class DeployController:
         return decision
 
     def begin(self) -> None:
-        """Take up work again after an endpoint of this name was torn down."""
+        """Take up work again after an endpoint of this name was torn down, or was not pinned."""
         history, etag = self._read_history()
         if history.torn_down:
             self.document.write(History().to_json(), etag)
+        elif history.attempt and history.attempt.version is None:
+            self.document.write(replace(history, attempt=None).to_json(), etag)
+
+    def hand_over(self, now: datetime, *, patience: float) -> None:
+        """Wake until the endpoint serves what is pinned, or no longer what was.
+
+        So Pulumi may delete afterwards what it no longer declares. Raises RuntimeError if the
+        endpoint stays where it was, TimeoutError if that is not settled after `patience` seconds.
+        """
+        before = self._describe()
+        leaves = before is not None and before.version is None
+        for second in range(0, max(1, int(patience)), _POLL_SECONDS):
+            decision = self.wake(now + timedelta(seconds=second))
+            if not (leaves or self.settings.pinned_config) or self._has_moved():
+                return
+            if decision is not None and decision.kind is Kind.NOTHING:
+                raise RuntimeError(
+                    f"The endpoint {self.settings.endpoint} goes on serving what it did. "
+                    f"{decision.reason} Pin a version that comes up, or approve one."
+                )
+            self._sleep(_POLL_SECONDS)
+        raise TimeoutError(
+            f"The endpoint {self.settings.endpoint} has not moved after {patience:g} seconds. Look "
+            "at its status, and run pulumi up again when it is InService."
+        )
+
+    def _has_moved(self) -> bool:
+        endpoint, pinned = self._describe(), self.settings.pinned_config
+        if endpoint is None or endpoint.status != "InService":
+            return False
+        return endpoint.config == pinned if pinned else endpoint.version is not None
 
     def tear_down(self, now: datetime, *, patience: float) -> None:
         """Delete the endpoint and all that was made for it, and return when it is gone.
@@ -213,6 +250,7 @@ class DeployController:
             endpoint=self._describe(),
             history=history,
             deployed=frozenset(self._deployed()),
+            pinned=self.settings.pinned_config,
         )
 
     def _approved(self) -> dict[int, str]:
@@ -237,6 +275,7 @@ class DeployController:
             version=self._version(answer["EndpointConfigName"]),
             modified=answer["LastModifiedTime"].astimezone(UTC),
             failure=answer.get("FailureReason", ""),
+            config=answer["EndpointConfigName"],
         )
 
     def _deployed(self) -> set[int]:
@@ -270,12 +309,14 @@ class DeployController:
         match decision:
             case Decision(kind=Kind.CREATE, version=int(version)):
                 self._create_config(version, world.approved[version])
-                self._create_endpoint(version)
+                self._create_endpoint(self._name(version))
             case Decision(kind=Kind.UPDATE, version=int(version)):
                 self._create_config(version, world.approved[version])
-                self.clients.sagemaker.update_endpoint(
-                    EndpointName=self.settings.endpoint, EndpointConfigName=self._name(version)
-                )
+                self._update_endpoint(self._name(version))
+            case Decision(kind=Kind.CREATE):
+                self._create_endpoint(world.pinned)
+            case Decision(kind=Kind.UPDATE):
+                self._update_endpoint(world.pinned)
             case Decision(kind=Kind.DELETE_ENDPOINT):
                 self._delete_endpoint()
             case Decision(kind=Kind.CLEAN_UP):
@@ -287,15 +328,13 @@ class DeployController:
     def _after(self, decision: Decision, world: World, now: datetime) -> History:
         """What is remembered once the decision is taken, written down before it has an effect."""
         history, version = world.history, decision.version
-        if version is None:
-            return history
         match decision.kind:
             case Kind.CREATE | Kind.UPDATE:
                 modified = world.endpoint.modified if world.endpoint else None
                 return replace(history, attempt=Attempt(version, now, modified))
             case Kind.CONFIRM:
                 return replace(history, live=version, previous=history.live, attempt=None)
-            case Kind.MARK_FAILED:
+            case Kind.MARK_FAILED if version is not None:
                 failure = Failure(decision.reason, self._log_tail(history.attempt), now)
                 failed = {**history.failed, version: failure}
                 return replace(history, failed=failed, attempt=None)
@@ -347,13 +386,18 @@ class DeployController:
             **key,
         )
 
-    def _create_endpoint(self, version: int) -> None:
+    def _create_endpoint(self, config: str) -> None:
         _unless(
             "already existing",
             self.clients.sagemaker.create_endpoint,
             EndpointName=self.settings.endpoint,
-            EndpointConfigName=self._name(version),
+            EndpointConfigName=config,
             Tags=self._tags(),
+        )
+
+    def _update_endpoint(self, config: str) -> None:
+        self.clients.sagemaker.update_endpoint(
+            EndpointName=self.settings.endpoint, EndpointConfigName=config
         )
 
     def _delete_endpoint(self) -> None:

@@ -12,6 +12,9 @@ What is wanted is the newest approved version that has not failed to deploy. One
 6. What is left over from older versions is deleted, except the one before the live one.
 
 "No approved version yet" is an ordinary state. The configuration in use is never deleted.
+
+A pinned endpoint is moved to the configuration that the Pulumi program declares, whatever is
+approved; if it comes back from there, it stays where it is until Pulumi asks again.
 """
 
 from collections.abc import Iterable, Mapping
@@ -41,15 +44,18 @@ class Endpoint:
 
     status: str
     version: int | None
+    """None for a configuration that the controller did not make: a pinned one."""
     modified: datetime
     failure: str = ""
+    config: str = ""
 
 
 @dataclass(frozen=True)
 class Attempt:
     """The deployment begun last, written down before it began."""
 
-    version: int
+    version: int | None
+    """None for the pinned configuration."""
     started_at: datetime
     endpoint_modified: datetime | None
     """LastModifiedTime of the endpoint before the attempt; None if there was no endpoint.
@@ -135,6 +141,8 @@ class World:
     history: History
     deployed: frozenset[int] = frozenset()
     """Versions of which a model or an endpoint configuration exists."""
+    pinned: str = ""
+    """The configuration that Pulumi declares; empty when the endpoint follows the registry."""
 
 
 @dataclass(frozen=True)
@@ -155,6 +163,8 @@ def decide(world: World) -> Decision:
         return Decision(Kind.NOTHING, "torn down", "The endpoint is being or has been destroyed.")
     if endpoint is None:
         return _create(world)
+    if world.pinned and endpoint.status in ("InService", "Failed", "UpdateRollbackFailed"):
+        return _pin(world, endpoint)
     match endpoint.status:
         case "InService":
             return _in_service(world, endpoint)
@@ -174,6 +184,9 @@ def _wanted(world: World) -> int | None:
 
 
 def _create(world: World) -> Decision:
+    if world.pinned:
+        reason = f"{world.pinned} is pinned, and there is no endpoint."
+        return Decision(Kind.CREATE, "pinned", reason)
     wanted = _wanted(world)
     if wanted is None:
         return Decision(Kind.NOTHING, "no version yet", _no_version(world))
@@ -187,6 +200,26 @@ def _no_version(world: World) -> str:
     return "No version is approved yet."
 
 
+def _pin(world: World, endpoint: Endpoint) -> Decision:
+    """Towards the configuration that is pinned, which is tried once for each time it is asked."""
+    attempt, arrived = world.history.attempt, f"{world.pinned} is live, as pinned."
+    if endpoint.config == world.pinned and endpoint.status == "InService":
+        if attempt is not None or world.history.live is not None:
+            return Decision(Kind.CONFIRM, "in service", arrived)
+        if leftovers := tuple(sorted(world.deployed)):
+            reason = f"Models and configurations of versions {_names(leftovers)} are not used."
+            return Decision(Kind.CLEAN_UP, "leftovers", reason, leftovers=leftovers)
+        return Decision(Kind.NOTHING, "as wanted", arrived)
+    if attempt and attempt.version is None and attempt.endpoint_modified != endpoint.modified:
+        reason = f"{world.pinned} is pinned and did not come up: {_why(endpoint)}"
+        return Decision(Kind.NOTHING, "pinned once", reason)
+    if endpoint.status == "Failed":
+        reason = "An endpoint whose creation failed can only be deleted."
+        return Decision(Kind.DELETE_ENDPOINT, "creation failed", reason)
+    reason = f"{world.pinned} is pinned; {endpoint.config} is live."
+    return Decision(Kind.UPDATE, "pinned", reason)
+
+
 def _creation_failed(world: World, endpoint: Endpoint) -> Decision:
     version = endpoint.version
     if version is not None and version not in world.history.failed:
@@ -198,7 +231,7 @@ def _creation_failed(world: World, endpoint: Endpoint) -> Decision:
 
 def _attempt_failed(world: World, endpoint: Endpoint) -> Decision | None:
     attempt = world.history.attempt
-    if attempt is None or attempt.version in world.history.failed:
+    if attempt is None or attempt.version is None or attempt.version in world.history.failed:
         return None
     if endpoint.version == attempt.version and endpoint.status == "InService":
         return None
@@ -220,11 +253,12 @@ def _in_service(world: World, endpoint: Endpoint) -> Decision:
 def _serve(world: World, endpoint: Endpoint) -> Decision:
     wanted, live = _wanted(world), endpoint.version
     if wanted is None:
-        reason = f"Version {live} keeps serving although it is not approved. {_no_version(world)}"
+        reason = f"{_title(live)} keeps serving although it is not approved. {_no_version(world)}"
         return Decision(Kind.NOTHING, "keep serving", reason, live)
     if wanted != live or endpoint.status != "InService":
         why = "is the newest approved" if live in world.approved else "is approved, unlike the live"
-        reason = f"Version {wanted} {why} version; version {live} is live."
+        served = _title(live)[0].lower() + _title(live)[1:]
+        reason = f"Version {wanted} {why} version; {served} is live."
         return Decision(Kind.UPDATE, "newest approved", reason, wanted)
     kept = {live, world.history.previous}
     leftovers = tuple(sorted(world.deployed - kept))
@@ -232,6 +266,10 @@ def _serve(world: World, endpoint: Endpoint) -> Decision:
         reason = f"Models and configurations of versions {_names(leftovers)} are not used any more."
         return Decision(Kind.CLEAN_UP, "leftovers", reason, leftovers=leftovers)
     return Decision(Kind.NOTHING, "as wanted", f"Version {live} is live, as wanted.", live)
+
+
+def _title(version: int | None) -> str:
+    return "What was pinned" if version is None else f"Version {version}"
 
 
 def _why(endpoint: Endpoint) -> str:

@@ -53,6 +53,7 @@ def test_the_deploy_controller_knows_what_to_deploy(following: Engine) -> None:
         "SUBNET_IDS": "[]",
         "SECURITY_GROUP_IDS": "[]",
         "TAGS": "{}",
+        "PINNED_CONFIG": "",
     }
 
 
@@ -108,9 +109,7 @@ def test_no_wake_up_comes_after_the_removal(following: Engine) -> None:
     assert following.one("Invocation").urn in mapping.depends_on
 
 
-def test_a_pinned_endpoint_is_plain_resources(pinned: Engine) -> None:
-    assert not pinned.all("Function")
-    assert not pinned.all("Queue")
+def test_of_a_pinned_version_model_and_config_are_plain_resources(pinned: Engine) -> None:
     model, config = pinned.one("Model"), pinned.one("EndpointConfiguration")
     assert model.inputs["primaryContainer"] == {"modelPackageName": PACKAGE}
     (variant,) = config.inputs["productionVariants"]
@@ -120,9 +119,31 @@ def test_a_pinned_endpoint_is_plain_resources(pinned: Engine) -> None:
         "instanceType": "ml.m5.large",
         "initialInstanceCount": 1,
     }
-    endpoint = pinned.one("Endpoint")
-    assert endpoint.inputs["name"] == "perennial-test-churn"
-    assert endpoint.inputs["endpointConfigName"] == config.outputs["name"]
+
+
+def test_the_deploy_controller_is_called_to_serve_what_is_pinned_before_the_old_is_deleted(
+    following: Engine, pinned: Engine
+) -> None:
+    config = pinned.one("EndpointConfiguration").outputs["name"]
+    function = pinned.one("Function", "churn-deploy")
+    assert function.inputs["environment"]["variables"]["PINNED_CONFIG"] == config
+    call, other = pinned.one("Invocation"), following.one("Invocation")
+    assert call.json("input") == {"endpoint": "perennial-test-churn", "config": config}
+    assert other.json("input") == {"endpoint": "perennial-test-churn"}
+    assert {function.urn, pinned.one("RolePolicy", "churn-deploy").urn} <= call.depends_on
+
+
+def test_an_endpoint_has_one_owner_whatever_the_mode(following: Engine, pinned: Engine) -> None:
+    assert not following.all("Endpoint") + pinned.all("Endpoint")
+    assert {each.urn for each in following.children()} < {each.urn for each in pinned.children()}
+
+
+def test_the_deploy_controller_may_use_the_pinned_config_and_not_delete_it(pinned: Engine) -> None:
+    name = f":endpoint-config/{pinned.one('EndpointConfiguration').outputs['name']}"
+    policy = pinned.one("RolePolicy", "churn-deploy").json("policy")
+    assert [statement["Action"] for statement in policy["Statement"] if name in str(statement)] == [
+        ["sagemaker:CreateEndpoint", "sagemaker:UpdateEndpoint"]
+    ]
 
 
 def test_a_new_pinned_version_is_made_before_the_old_one_is_deleted(pinned: Engine) -> None:

@@ -218,9 +218,9 @@ def maker(account: LaptopAWS, provider: Provider, *, destroys: bool) -> Iterator
         yield make
 
 
-def configured(settings: str) -> dict[str, str]:
+def configured(settings: str, folder: Path = ROOT) -> dict[str, str]:
     """The settings of ``Pulumi.<settings>.yaml``, and a value for the one without a default."""
-    given = yaml.safe_load((ROOT / f"Pulumi.{settings}.yaml").read_text())["config"]
+    given = yaml.safe_load((folder / f"Pulumi.{settings}.yaml").read_text())["config"]
     return {"perennial:target-column": "churned"} | {
         key: value if isinstance(value, str) else json.dumps(value) for key, value in given.items()
     }

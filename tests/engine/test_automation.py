@@ -103,26 +103,6 @@ def test_what_a_resource_is_refused_for_names_the_resource(stack: MakeStack) -> 
     assert made.account_holds() == made.state_holds()
 
 
-@pytest.mark.parametrize(
-    ("setting", "value", "sentence"),
-    [
-        ("drifted_share", "30%", "perennial:drifted-share is '30%', and it must be a number"),
-        ("min_samples", "many", "'min-samples' must be of type 'integer'"),
-        ("quite_period_seconds", 5, "did you mean perennial:quiet-period-seconds?"),
-        ("capture_percent", 0, "capture_percent is 0"),
-    ],
-)
-def test_a_wrong_setting_is_one_sentence_before_anything_is_created(
-    stack: MakeStack, setting: str, value: object, sentence: str
-) -> None:
-    dev = stack()
-    with pytest.raises(LaptopError) as error:
-        dev.up(**{setting: value})
-    assert sentence in str(error.value)
-    assert "\n" not in str(error.value)
-    assert dev.account_holds() == []
-
-
 def test_what_is_gone_behind_its_back_is_seen_by_refresh_and_made_again_by_up(
     stack: MakeStack, account: LaptopAWS
 ) -> None:
@@ -143,18 +123,6 @@ def test_what_exists_is_adopted_and_then_unchanged(stack: MakeStack, account: La
     made.adopt("aws:s3/bucket:Bucket", "data", "grown-elsewhere")
     assert made.state_holds() == ["bucket grown-elsewhere"]
     assert changes(made.up()) == {}
-
-
-def test_a_secret_setting_is_in_no_file_in_plain_text(stack: MakeStack, tmp_path: Path) -> None:
-    def program() -> None:
-        pulumi.export("token", pulumi.Config("perennial").require_secret("token"))
-
-    made = stack(program, CONFIG | {"perennial:token": "open-sesame"}, folder=tmp_path)
-    made.secret_keys = ["perennial:token"]
-    assert made.up().outputs == {"token": "open-sesame"}
-    files = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert any(b'"ciphertext"' in path.read_bytes() for path in files)
-    assert not [path.name for path in files if b"open-sesame" in path.read_bytes()]
 
 
 def test_an_engine_that_is_killed_leaves_a_locked_stack_that_the_next_up_completes(

@@ -26,6 +26,7 @@ SETTINGS = Settings(
     security_groups=(),
     tags={"owner": "me"},
     queue_url="https://queue",
+    pinned_config="",
 )
 
 
@@ -381,6 +382,111 @@ def test_beginning_changes_nothing_while_the_endpoint_stands(aws: Aws) -> None:
     assert aws.state == before
 
 
+# --- pinned -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pinned(aws: Aws) -> Aws:
+    """An AWS where version 1 follows the registry, and Pulumi has just declared `by-hand`."""
+    aws.deploy(1)
+    return pin(aws, "by-hand")
+
+
+def pin(aws: Aws, config: str) -> Aws:
+    """Pulumi declares a configuration; "" is none."""
+    if config:
+        aws.sagemaker.configs[config] = {}
+    aws.settings = replace(SETTINGS, pinned_config=config)
+    return aws
+
+
+def hand_over(aws: Aws, patience: float = 60) -> None:
+    """What the handler does when Pulumi creates or updates."""
+    controller = aws.controller()
+    controller.begin()
+    controller.hand_over(aws.clock.now, patience=patience)
+
+
+def test_an_endpoint_that_follows_moves_to_what_is_pinned_and_back(pinned: Aws) -> None:
+    hand_over(pinned)
+    assert pinned.live == "by-hand"
+    pinned.wake_until_idle()
+    assert set(pinned.sagemaker.configs) == {"by-hand"}
+    pin(pinned, "")
+    hand_over(pinned)
+    assert pinned.live == "churn-v1"
+    pinned.sagemaker.delete_endpoint_config(EndpointConfigName="by-hand")  # as Pulumi does next
+
+
+def test_what_is_pinned_is_made_without_any_approved_version(aws: Aws) -> None:
+    hand_over(pin(aws, "by-hand"))
+    assert aws.live == "by-hand"
+
+
+def test_what_is_pinned_stays_when_a_newer_version_is_approved(pinned: Aws) -> None:
+    hand_over(pinned)
+    pinned.sagemaker.register(9)
+    pinned.wake_until_idle()
+    assert pinned.live == "by-hand"
+
+
+def test_another_pinned_version_replaces_the_one_before(pinned: Aws) -> None:
+    hand_over(pinned)
+    hand_over(pin(pinned, "by-hand-2"))
+    assert pinned.live == "by-hand-2"
+
+
+def test_a_pinned_endpoint_that_is_gone_is_made_again(pinned: Aws) -> None:
+    hand_over(pinned)
+    pinned.sagemaker.endpoint = None
+    assert pinned.wake() is Kind.CREATE
+    pinned.sagemaker.settle()
+    assert pinned.live == "by-hand"
+
+
+def test_a_pinned_version_that_does_not_come_up_fails_the_update_and_is_tried_once(
+    pinned: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settle = pinned.sagemaker.settle
+    monkeypatch.setattr(pinned.sagemaker, "settle", lambda: settle("no answer to /ping"))
+    with pytest.raises(RuntimeError, match=r"goes on serving.*did not come up: no answer to /ping"):
+        hand_over(pinned)
+    assert pinned.live == "churn-v1"
+    assert pinned.wake() is Kind.NOTHING
+    monkeypatch.undo()
+    hand_over(pinned)  # `pulumi up` once more, when what was wrong is mended
+    assert pinned.live == "by-hand"
+
+
+def test_a_pinned_version_that_never_came_up_is_deleted_before_it_is_tried_again(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pin(aws, "by-hand")
+    settle = aws.sagemaker.settle
+    monkeypatch.setattr(aws.sagemaker, "settle", lambda: settle("no answer to /ping"))
+    with pytest.raises(RuntimeError, match="did not come up"):
+        hand_over(aws)
+    monkeypatch.undo()
+    hand_over(pin(aws, "by-hand-2"))
+    assert aws.live == "by-hand-2"
+
+
+def test_without_an_approved_version_the_pinned_one_is_not_let_go(aws: Aws) -> None:
+    hand_over(pin(aws, "by-hand"))
+    pin(aws, "")
+    with pytest.raises(RuntimeError, match=r"No version is approved yet. Pin .* or approve one"):
+        hand_over(aws)
+    assert aws.live == "by-hand"
+
+
+def test_a_move_that_takes_too_long_ends_with_a_sentence(
+    pinned: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pinned, "sleep", lambda _: None)  # nothing ever happens
+    with pytest.raises(TimeoutError, match="has not moved after 20 seconds"):
+        hand_over(pinned, patience=20)
+
+
 # --- settings -----------------------------------------------------------------------------------
 
 
@@ -400,6 +506,7 @@ def test_settings_come_from_the_environment() -> None:
             "SECURITY_GROUP_IDS": "[]",
             "TAGS": json.dumps({"owner": "me"}),
             "QUEUE_URL": "https://queue",
+            "PINNED_CONFIG": "",
         }
     )
     assert settings == SETTINGS

@@ -154,6 +154,18 @@ def test_what_was_torn_down_stays_down() -> None:
     assert decide(world(1, live=1, torn_down=True)).kind is Kind.NOTHING
 
 
+# --- pinned -------------------------------------------------------------------------------------
+
+
+def test_versions_are_cleaned_up_only_when_what_is_pinned_is_live() -> None:
+    seen = replace(world(1, live=1, deployed=(1,)), pinned="pinned")
+    assert decide(seen).kind is Kind.UPDATE
+    arrived = replace(
+        seen, endpoint=Endpoint("InService", None, NOW, config="pinned"), history=History()
+    )
+    assert (decide(arrived).kind, decide(arrived).leftovers) == (Kind.CLEAN_UP, (1,))
+
+
 # --- for all worlds -----------------------------------------------------------------------------
 
 versions = st.integers(1, 4)
@@ -165,24 +177,32 @@ worlds = st.builds(
     World,
     approved=st.dictionaries(versions, st.just("arn")),
     endpoint=st.none()
-    | st.builds(Endpoint, status=statuses, version=st.none() | versions, modified=moments),
+    | st.builds(
+        Endpoint,
+        status=statuses,
+        version=st.none() | versions,
+        modified=moments,
+        config=st.sampled_from(["pinned", "another"]),
+    ),
     history=st.builds(
         History,
         live=st.none() | versions,
         previous=st.none() | versions,
-        attempt=st.none() | st.builds(Attempt, versions, st.just(NOW), st.none() | moments),
+        attempt=st.none()
+        | st.builds(Attempt, st.none() | versions, st.just(NOW), st.none() | moments),
         failed=st.dictionaries(versions, st.just(FAILURE)),
         torn_down=st.booleans(),
         last_decision=st.just(("wait", "rule", "reason")),
     ),
     deployed=st.frozensets(versions),
+    pinned=st.sampled_from(["", "pinned"]),
 )
 
 
 @given(worlds)
 def test_only_approved_versions_that_have_not_failed_are_deployed(seen: World) -> None:
     decision = decide(seen)
-    if decision.kind in (Kind.CREATE, Kind.UPDATE):
+    if decision.kind in (Kind.CREATE, Kind.UPDATE) and not seen.pinned:
         assert decision.version in seen.approved
         assert decision.version not in seen.history.failed
 
@@ -190,10 +210,16 @@ def test_only_approved_versions_that_have_not_failed_are_deployed(seen: World) -
 @given(worlds)
 def test_what_is_in_use_or_was_before_is_never_cleaned_up(seen: World) -> None:
     decision = decide(seen)
-    if decision.kind is Kind.CLEAN_UP:
+    if decision.kind is Kind.CLEAN_UP and not seen.pinned:
         assert seen.endpoint is not None
         kept = {seen.endpoint.version, seen.history.previous}
         assert kept.isdisjoint(decision.leftovers)
+
+
+@given(worlds)
+def test_a_pinned_endpoint_is_moved_to_no_version_of_the_registry(seen: World) -> None:
+    if seen.pinned:
+        assert decide(seen).version is None or decide(seen).kind is Kind.WAIT
 
 
 @given(worlds)

@@ -48,6 +48,7 @@ ENVIRONMENT = {
     "SUBNET_IDS": "[]",
     "SECURITY_GROUP_IDS": "[]",
     "TAGS": "{}",
+    "PINNED_CONFIG": "",
     "NAMESPACE": "Perennial",
     "MIN_SAMPLES": "50",
     "PSI_THRESHOLD": "0.2",
