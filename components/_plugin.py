@@ -4,7 +4,6 @@ The engine looks a package up on PATH as ``pulumi-resource-<package>``; that exe
 the distribution, and stands beside this file for a checkout.
 """
 
-import importlib
 import importlib.metadata
 import re
 import sys
@@ -20,6 +19,7 @@ from pulumi.provider.experimental.component import ComponentProvider
 from pulumi.provider.experimental.host import components_from_module
 from pulumi.provider.server import ComponentInitError
 
+from . import _public
 from ._args import ArgumentError
 
 PACKAGE = "perennial-mlops"
@@ -33,8 +33,7 @@ class ComponentPackage(ComponentProvider):
     """
 
     def __init__(self) -> None:
-        module = importlib.import_module(__package__)
-        super().__init__(components_from_module(module), PACKAGE, version=version())
+        super().__init__(components_from_module(_public), PACKAGE, version=version())
 
     def map_inputs(
         self, inputs: Mapping[str, Any], component_def: ComponentDefinition
