@@ -86,11 +86,11 @@ def test_a_component_knows_no_other_stage() -> None:
     """Only private helpers; `_public` gathers the stages."""
     found = {
         path.name: {
-            node.module or "."
+            name
             for node in imports(path)
-            if isinstance(node, ast.ImportFrom)
-            and node.level
-            and not (node.level == 1 and (node.module or "").startswith("_"))
+            if isinstance(node, ast.ImportFrom) and node.level
+            for name in ([node.module] if node.module else [each.name for each in node.names])
+            if node.level > 1 or not name.startswith("_")
         }
         for path in files("components/*.py")
         if path.name != "_public.py"
