@@ -124,7 +124,7 @@ _SENTENCES: tuple[tuple[Any, Callable[[Exception], str]], ...] = (
     (EXPIRED, _expired),
     ((exceptions.NoCredentialsError, exceptions.PartialCredentialsError), _no_credentials),
     (exceptions.NoRegionError, _no_region),
-    (exceptions.HTTPClientError, _unreachable),
+    ((exceptions.ConnectionError, exceptions.HTTPClientError), _unreachable),
     (exceptions.ClientError, _client_error),
     (exceptions.BotoCoreError, lambda error: f"AWS cannot be asked: {error}"),
 )
