@@ -18,14 +18,14 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import NoRegionError
 
-from ..runtime.ledger import THREADS, Ledger
+from ..runtime.ledger import THREADS
 from . import orders, queues
 from .errors import remember_requests, sentence
 from .loops import Loop, find
 from .moments import moment
 from .status import rows, status
 from .table import table
-from .why import Report, answer, unseen
+from .why import report
 from .world import World, read
 
 SINCE = "7d"
@@ -76,17 +76,8 @@ class Command:
 
 def why(command: Command) -> None:
     since = moment(command.typed.since, command.now, ago=True)
-    world = command.world()
-    orders_unseen = unseen(world.state, world.pause, world.asked, command.now)
-    report = Report(
-        loop=world.loop,
-        bucket=world.bucket,
-        now=command.now,
-        since=since,
-        answer=" ".join([answer(world.state), *orders_unseen]),
-        lines=Ledger(command.s3, world.bucket, world.loop).lines(since),
-    )
-    for line in report.to_json() if command.typed.json else report.to_text():
+    found = report(command.world(), since, command.now)
+    for line in found.to_json() if command.typed.json else found.to_text():
         print(line)
 
 

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ..runtime.ledger import Entry, time_of
+from ..runtime.ledger import Entry, Ledger, time_of
 from ..runtime.orders import Pause, Request
 from ..runtime.retrain_controller import State
 from .moments import written
 from .table import table
+from .world import World
 
 SETTLED = "no change, no run"
 """The rule by which the controller says that the newest run has answered everything."""
@@ -85,7 +86,7 @@ def timeline(entries: Sequence[Entry]) -> list[Row]:
     """What the entries, oldest first, say has happened, oldest first.
 
     The triggers are in what the controller has seen of the world each time: what is another than
-    the time before. The first entry is compared with none.
+    the time before. Of the first entry they are those that say their own time.
     """
     rows: list[Row] = []
     before: Mapping[str, Any] | None = None
@@ -125,17 +126,20 @@ def _triggers(
     """What has changed in the world since the controller's look before, at its own time where that
     is known, else at the time of the look that saw it."""
 
+    known = before or {}
+
     def changed(what: str) -> Any:
         """What it is now, if it is something else than before."""
         value = inputs.get(what)
-        return value if value and before is not None and value != before.get(what) else None
+        return value if value and value != known.get(what) else None
 
     if at := changed("last_change"):
-        objects, size = inputs["objects"], inputs["bytes"]
-        yield Row(_at(at), "trigger", f"data: {objects} objects, {size} bytes from now on")
-    if version := changed("code_version"):
-        yield Row(time, "trigger", f"code: {version[:12]} from now on")
-    if changed("episodes"):
+        count, size = inputs["objects"], inputs["bytes"]
+        objects = "1 object" if count == 1 else f"{count} objects"
+        yield Row(_at(at), "trigger", f"data changed: {objects}, {size} bytes")
+    if before is not None and (version := changed("code_version")):
+        yield Row(time, "trigger", f"code changed: {version[:12]}")
+    if before is not None and changed("episodes"):
         yield Row(time, "trigger", f"drift: {', '.join(inputs['alarms']) or 'an alarm'} in ALARM")
     if request := changed("request"):
         asked = Request.from_json(request)
@@ -151,6 +155,19 @@ def _at(text: str) -> datetime:
 
 
 # --- what is shown ------------------------------------------------------------------------------
+
+
+def report(world: World, since: datetime, now: datetime) -> "Report":
+    """Why, with the entries of `since` and later."""
+    orders = unseen(world.state, world.pause, world.asked, now)
+    return Report(
+        loop=world.loop,
+        bucket=world.bucket,
+        now=now,
+        since=since,
+        answer=" ".join([answer(world.state), *orders]),
+        lines=Ledger(world.s3, world.bucket, world.loop).lines(since),
+    )
 
 
 @dataclass(frozen=True)

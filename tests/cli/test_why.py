@@ -135,10 +135,10 @@ def test_a_story_is_triggers_decisions_runs_approvals_and_deployments(aws: Aws) 
         ledger.append(now, "deploy", decision=decision, rule=rule, reason=reason, inputs={})
     assert told(aws) == [
         ("decision", "nothing (no data yet): There is no data yet."),
-        ("trigger", "data: 1 objects, 1 bytes from now on"),
+        ("trigger", "data changed: 1 object, 1 bytes"),
         ("run", "start (change): first run: 1 object, 1 bytes, code c1."),
         ("run", "Run run1 ended: Succeeded."),
-        ("trigger", "code: c2 from now on"),
+        ("trigger", "code changed: c2"),
         ("run", "start (change): code: c1 -> c2."),
         ("approval", "create (newest approved): Version 1 is approved, and there is no endpoint "
          "yet."),
@@ -183,8 +183,11 @@ def test_orders_are_told_at_the_time_of_the_order_with_who_and_why(aws: Aws) -> 
 def test_what_was_so_before_the_window_is_no_trigger_in_it(aws: Aws) -> None:
     aws.ready().wake()
     aws.sagemaker.end()
+    aws.clock.forward(hours=1)
     aws.wake()
-    assert "trigger" not in [row.kind for row in timeline(aws.ledger[-1:])]
+    lines = Ledger(aws.s3, "artifacts", "churn").lines(aws.clock.now)
+    (row,) = list(report(aws, lines, timedelta(minutes=1)).to_text())[3:]
+    assert "  decision  nothing (no change, no run)" in row
 
 
 # --- what is shown ------------------------------------------------------------------------------
@@ -216,8 +219,9 @@ def test_json_without_an_entry_is_json(aws: Aws) -> None:
 def test_the_table_begins_with_the_answer(aws: Aws) -> None:
     aws.ready().wake()
     lines = list(report(aws, Ledger(aws.s3, "artifacts", "churn").lines()).to_text())
-    assert lines[:3] == [said(aws), "", "TIME                       KIND  WHAT"]
-    assert lines[3].startswith("2026-03-01T12:02:00+00:00  run   start (change): first run")
+    assert lines[:3] == [said(aws), "", "TIME                       KIND     WHAT"]
+    assert lines[3] == "2026-03-01T12:00:00+00:00  trigger  data changed: 1 object, 1 bytes"
+    assert lines[4].startswith("2026-03-01T12:02:00+00:00  run      start (change): first run")
 
 
 def test_a_window_without_an_entry_says_so(aws: Aws) -> None:
