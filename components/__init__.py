@@ -1,5 +1,6 @@
 """The loop that keeps a model alive on AWS: data, train, register, serve, monitor, retrain."""
 
+import importlib
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,6 @@ if TYPE_CHECKING or "pulumi" in sys.modules:
 else:
     # The command line needs none of them, and must not wait for the import of Pulumi.
     def __getattr__(name: str) -> Any:
-        from . import _public
-
-        return getattr(_public, name)
+        if name.startswith("_") and name != "__all__":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(importlib.import_module(f"{__name__}._public"), name)
