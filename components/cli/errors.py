@@ -7,6 +7,7 @@ from typing import Any
 from botocore import exceptions
 
 from ..runtime.document import Conflict, error_code
+from .table import plain
 
 EXPIRED = (
     exceptions.SSOError,  # UnauthorizedSSOTokenError, SSOTokenLoadError and their kind
@@ -55,7 +56,7 @@ def sentence(error: Exception) -> str | None:
     """The error in a sentence with the remedy; None if it is none that a person can mend."""
     for kinds, say in _SENTENCES:
         if isinstance(error, kinds):
-            return _one_line(say(error))
+            return plain(re.sub(r"\s+", " ", say(error)).strip())
     return None
 
 
@@ -128,7 +129,3 @@ _SENTENCES: tuple[tuple[Any, Callable[[Exception], str]], ...] = (
     (exceptions.ClientError, _client_error),
     (exceptions.BotoCoreError, lambda error: f"AWS cannot be asked: {error}"),
 )
-
-
-def _one_line(text: str) -> str:
-    return re.sub(r"\s+", " ", text).strip()

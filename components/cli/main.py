@@ -24,7 +24,7 @@ from .errors import remember_requests, sentence
 from .loops import Loop, find
 from .moments import moment
 from .status import rows, status
-from .table import table
+from .table import plain, table
 from .why import report
 from .world import World, read
 
@@ -119,7 +119,7 @@ def redrive(command: Command) -> None:
 
 def _told(command: Command, outcome: orders.Outcome) -> None:
     facts = {"loop": command.loop.name, "said": outcome.said, "document": outcome.document}
-    command.show(facts, [outcome.said])
+    command.show(facts, [plain(outcome.said)])
 
 
 def _headed(rows: list[tuple[str, str]]) -> tuple[tuple[str, str], list[tuple[str, str]]]:

@@ -13,7 +13,7 @@ from ..runtime.ledger import Entry, Ledger, time_of
 from ..runtime.orders import Pause, Request
 from ..runtime.retrain_controller import State
 from .moments import written
-from .table import table
+from .table import plain, table
 from .world import World
 
 SETTLED = "no change, no run"
@@ -185,7 +185,7 @@ class Report:
 
     def to_text(self) -> Iterator[str]:
         """The lines of the table for people."""
-        yield self.answer
+        yield plain(self.answer)
         yield ""
         shown = [json.loads(line) for line in self.lines[-ROWS:]]
         rows = [row for row in timeline(shown) if row.time >= self.since]

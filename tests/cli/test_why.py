@@ -224,6 +224,14 @@ def test_the_table_begins_with_the_answer(aws: Aws) -> None:
     assert lines[4].startswith("2026-03-01T12:02:00+00:00  run      start (change): first run")
 
 
+def test_a_reason_cannot_steer_the_terminal_of_who_asks(aws: Aws) -> None:
+    aws.ready()
+    pause(aws, "\x1b[2Jgone\nDid retrain")
+    aws.wake()
+    lines = list(report(aws, Ledger(aws.s3, "artifacts", "churn").lines()).to_text())
+    assert all(line.isprintable() for line in lines)
+
+
 def test_a_window_without_an_entry_says_so(aws: Aws) -> None:
     *_, last = report(aws, []).to_text()
     assert last == "Nothing was decided since 2026-02-22T12:00:00+00:00: give --since."
