@@ -19,19 +19,19 @@ PYTEST := .venv/bin/python -m pytest --numprocesses logical --maxprocesses 4 --d
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-demo: .venv/.laptop .venv-steps/.ready  ## run the whole loop on this machine; DATA=my.csv TARGET=column [PROTECTED=column] uses your data, ENGINE=pulumi the genuine engine
+demo: .venv/bin/perennial .venv-steps/.ready  ## run the whole loop on this machine; DATA=my.csv TARGET=column [PROTECTED=column] uses your data, ENGINE=pulumi the genuine engine
 	@.venv/bin/python -m laptop demo $(if $(DATA),--data '$(DATA)') $(if $(TARGET),--target '$(TARGET)') $(if $(PROTECTED),--protected '$(PROTECTED)') $(if $(PORT),--port '$(PORT)') $(if $(ENGINE),--engine '$(ENGINE)')
 
-laptop: .venv/.laptop .venv-steps/.ready  ## keep the laptop AWS running for your own experiments; PORT=4566
+laptop: .venv/bin/perennial .venv-steps/.ready  ## keep the laptop AWS running for your own experiments; PORT=4566
 	@.venv/bin/python -m laptop serve $(if $(PORT),--port '$(PORT)')
 
 engine: .venv/.laptop  ## the genuine pulumi, for ENGINE=pulumi and its tests: built with Go into ~/.cache/perennial, once (about 5 minutes)
 	@.venv/bin/python -m laptop engine
 
-test: .venv/.tests .venv-steps/.ready  ## the default tests (a few minutes)
+test: .venv/.tests .venv/bin/perennial .venv-steps/.ready  ## the default tests (a few minutes)
 	$(PYTEST)
 
-test-all: .venv/.tests .venv-steps/.ready  ## the slower tiers: the wheel in an empty environment, the loop end to end, the genuine engine
+test-all: .venv/.tests .venv/bin/perennial .venv-steps/.ready  ## the slower tiers: the wheel in an empty environment, the loop end to end, the genuine engine
 	$(PYTEST) -m 'packaging or loop or engine'
 
 bench: .venv/.laptop  ## what the components cost on top of bare resources, as ratios; LOOPS="1 10" RUNS=3
@@ -52,7 +52,7 @@ format: .venv/.tests  ## put the code into its format
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 
-setup: .venv/.tests .venv-steps/.ready  ## everything that the other commands set up by themselves
+setup: .venv/.tests .venv/bin/perennial .venv-steps/.ready  ## everything that the other commands set up by themselves
 
 lock: $(UV)  ## renew requirements.lock after a change of a requirements.txt
 	$(UV) pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url --output-file requirements.lock tests/requirements.txt
@@ -73,6 +73,11 @@ $(UV):
 	@echo "Setting up: .venv (Pulumi, the SageMaker SDK, the laptop AWS)"
 	@$(UV) pip install --quiet --python .venv/bin/python --constraints requirements.lock -r laptop/requirements.txt
 	@touch $@
+
+# What the wheel installs, of this checkout.
+.venv/bin/perennial: | .venv/.laptop
+	@printf '%s\n' '#!$(CURDIR)/.venv/bin/python' 'import sys' 'sys.path[0] = "$(CURDIR)"' \
+	  'from components.cli.main import main' 'sys.exit(main())' > .venv/bin/perennial && chmod +x .venv/bin/perennial
 
 .venv/.tests: tests/requirements.txt requirements.lock .venv/.laptop
 	@echo "Setting up: .venv (the test tools)"

@@ -4,7 +4,6 @@ The engine looks a package up on PATH as ``pulumi-resource-<package>``; that exe
 the distribution, and stands beside this file for a checkout.
 """
 
-import importlib
 import importlib.metadata
 import re
 import sys
@@ -23,6 +22,7 @@ from pulumi.provider.server import ComponentInitError
 from pulumi.runtime.proto.engine_pb2 import RequirePulumiVersionRequest
 from pulumi.runtime.settings import get_engine
 
+from . import _public
 from ._args import ArgumentError
 
 PACKAGE = "perennial-mlops"
@@ -39,8 +39,7 @@ class ComponentPackage(ComponentProvider):
     """
 
     def __init__(self) -> None:
-        module = importlib.import_module(__package__)
-        super().__init__(components_from_module(module), PACKAGE, version=version())
+        super().__init__(components_from_module(_public), PACKAGE, version=version())
 
     def map_inputs(
         self, inputs: Mapping[str, Any], component_def: ComponentDefinition

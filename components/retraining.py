@@ -293,8 +293,8 @@ class RetrainingTriggers(pulumi.ComponentResource):
         cloudwatch.MetricAlarm(
             f"{name}-person-needed",
             alarm_description=(
-                f"The retrain controller of {loop} needs a person. The ledger says why: the newest "
-                "entries under state/ledger/ in the artifact bucket."
+                f"The retrain controller of {loop} needs a person: perennial why --loop {loop} "
+                "says why."
             ),
             namespace=NAMESPACE,
             metric_name="PersonNeeded",
@@ -308,7 +308,7 @@ class RetrainingTriggers(pulumi.ComponentResource):
             f"{name}-dead-letters",
             alarm_description=(
                 f"Wake-ups of the retrain controller of {loop} failed five times. Its log says "
-                "why; redrive the queue once it is mended."
+                f"why; once it is mended: perennial redrive --loop {loop}."
             ),
             namespace="AWS/SQS",
             metric_name="ApproximateNumberOfMessagesVisible",

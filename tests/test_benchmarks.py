@@ -46,7 +46,8 @@ def test_a_recording_says_which_output_was_used_where_and_what_was_only_waited_f
 def test_importing_the_components_loads_no_service_of_the_aws_provider() -> None:
     """Loading them takes as long as everything else together; a program loads what it uses."""
     code = (
-        "import sys, components; print(*(each for each in sys.modules if 'pulumi_aws.s3.' in each))"
+        "import sys, pulumi, components; assert components.DataStore; "
+        "print(*(each for each in sys.modules if 'pulumi_aws.s3.' in each))"
     )
     done = subprocess.run(  # noqa: S603  our own code under our interpreter
         [sys.executable, "-W", "ignore", "-c", code],

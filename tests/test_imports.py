@@ -26,6 +26,7 @@ RULES = {
         "components/*.py",
         frozenset({"grpc", "pulumi", "pulumi_aws"}),  # grpc is Pulumi's: what an engine refuses
     ),
+    "the command line": Rule("components/cli/**/*.py", frozenset({"boto3", "botocore"})),
     "what runs in Lambda": Rule("components/runtime/**/*.py", frozenset({"boto3", "botocore"})),
     "pipelines": Rule("pipelines/*.py", frozenset({"boto3", "botocore", "sagemaker"})),
     "the examples": Rule(
@@ -85,17 +86,32 @@ def test_a_part_imports_only_what_it_may(part: str) -> None:
 
 
 def test_a_component_knows_no_other_stage() -> None:
-    """Only private helpers; the package's `__init__` gathers the stages."""
+    """Only private helpers; `_public` gathers the stages."""
+    found = {
+        path.name: {
+            name
+            for node in imports(path)
+            if isinstance(node, ast.ImportFrom) and node.level
+            for name in ([node.module] if node.module else [each.name for each in node.names])
+            if node.level > 1 or not name.startswith("_")
+        }
+        for path in files("components/*.py")
+        if path.name != "_public.py"
+    }
+    assert not broken(found)
+
+
+def test_the_command_line_knows_the_runtime_and_no_component() -> None:
+    """A component would bring Pulumi, whose import it must not wait for."""
     found = {
         path.name: {
             node.module or "."
             for node in imports(path)
             if isinstance(node, ast.ImportFrom)
-            and node.level
-            and not (node.level == 1 and (node.module or "").startswith("_"))
+            and node.level > 1
+            and not (node.module or "").startswith("runtime.")
         }
-        for path in files("components/*.py")
-        if path.name != "__init__.py"
+        for path in files("components/cli/*.py")
     }
     assert not broken(found)
 

@@ -122,6 +122,23 @@ def test_a_corrupt_file_is_refused_by_name_and_becomes_no_version(facts: Facts) 
     assert ["corrupt.csv" in str(entry["reason"]) for entry in needed] == [True]
 
 
+def test_perennial_why_tells_the_story_to_who_asks_afterwards(facts: Facts) -> None:
+    answer, _, _, *rows = facts.why
+    assert answer.startswith("Did not retrain since ")
+    assert "corrupt.csv" in answer
+    kinds = [row.split()[1] for row in rows]
+    assert kinds.count("approval") == len(facts.served)
+    assert sum("  run " in row and " start (" in row for row in rows) == len(facts.runs)
+    for kind, what in (
+        ("trigger", f"data changed: {FILES} objects"),
+        ("trigger", "drift: "),
+        ("trigger", "code changed: "),
+        ("deployment", "confirm (in service): Version 2 is live."),
+        ("person", "a person is needed"),
+    ):
+        assert any(row.split()[1] == kind and what in row for row in rows), (kind, what)
+
+
 def test_no_message_is_lost_to_the_dead_letter_queue(facts: Facts) -> None:
     assert facts.dead_letters == 0
 

@@ -74,7 +74,9 @@ def test_the_wheel_holds_the_components_the_runtime_and_nothing_else(wheel: Path
         for name in zipfile.ZipFile(wheel).namelist()
         if name.startswith(prefix)
     }
-    expected = files("*.py") | files("runtime/*.py") | {"py.typed", "PulumiPlugin.yaml"}
+    expected = {"py.typed", "PulumiPlugin.yaml"}
+    for pattern in ("*.py", "cli/*.py", "runtime/*.py"):
+        expected |= files(pattern)
     assert found == expected
     top = {name.partition("/")[0] for name in zipfile.ZipFile(wheel).namelist()}
     assert {name for name in top if not name.endswith(".dist-info")} == {"perennial_mlops"}
@@ -86,6 +88,14 @@ def test_the_wheel_installed_in_an_empty_environment_imports(python: Path) -> No
     assert version == project["version"]
     assert set(assets.split()) == files("runtime/*.py")
     assert "DataStore" in names.split()
+
+
+def test_the_command_line_works_once_it_is_installed(python: Path) -> None:
+    perennial = python.parent / "perennial"
+    assert run(perennial, "--help").startswith("usage: perennial [-h] COMMAND")
+    assert "--since TIME" in run(perennial, "why", "--help")
+    code = "import sys, perennial_mlops.cli.main; print('pulumi' in sys.modules)"
+    assert run(python, "-c", code) == "False\n"
 
 
 def served(*command: str | Path) -> dict[str, Any]:

@@ -7,7 +7,8 @@ is tried again, a line that was written is never changed, and the same entry twi
 of 100,000 entries is a few hundred objects to read, and one entry is three requests to write.
 
 JSON format: `{"version": 1, "time", "loop", "controller", "decision", "rule", "reason",
-"inputs": {...}}`; time is ISO 8601 in UTC.
+"inputs": {...}}`; time is ISO 8601 in UTC. Keys are sorted and nothing stands between them, so that
+a reader finds the time of a line without parsing it.
 """
 
 import contextlib
@@ -18,6 +19,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any
 
 from .document import S3, Conflict, canonical, read_bytes, write_bytes
@@ -30,6 +32,7 @@ ENTRIES_A_SEGMENT = 500
 THREADS = 10  # as many connections as a boto3 client keeps
 _ATTEMPTS = 20  # lambdas that append at once: two for each controller
 _SUFFIX = ".jsonl.gz"
+_TIME = '"time":"'
 
 Entry = Mapping[str, Any]
 
@@ -105,15 +108,28 @@ class Ledger:
 
     def read(self, since: datetime | None = None) -> list[dict[str, Any]]:
         """The entries of `since` and later, oldest first; all of them by default."""
+        lines = self.lines(since)
+        with _no_garbage():
+            return [json.loads(line) for line in lines]
+
+    def lines(self, since: datetime | None = None) -> list[str]:
+        """What `read` gives, each entry as the JSON that was written."""
         start = "" if since is None else since.astimezone(UTC).isoformat()
         keys = self._keys(PREFIX, after=f"{PREFIX}{start[:7]}")
         with ThreadPoolExecutor(THREADS) as pool:
             segments = pool.map(lambda key: self._segment(key)[0], keys)
         # A repeated append may have met a new segment: the same line twice is one entry.
         lines = dict.fromkeys(line for lines in segments for line in lines)
-        with _no_garbage():
-            entries = [json.loads(line) for line in lines]
-        return sorted((e for e in entries if e["time"] >= start), key=lambda e: str(e["time"]))
+        timed = [(time, line) for line in lines if (time := time_of(line)) >= start]
+        return [line for _, line in sorted(timed, key=itemgetter(0))]
+
+    def newest(self) -> dict[str, Entry]:
+        """By controller, the last entry of its newest segment; those that wrote none are missing.
+
+        It was written last. Its time may be before another's, for a run's end has SageMaker's time.
+        """
+        last = {_controller(key): key for key in self._keys(PREFIX)}
+        return {name: json.loads(self._segment(key)[0][-1]) for name, key in last.items()}
 
     def _keys(self, prefix: str, after: str = PREFIX) -> list[str]:
         pages = self.s3.get_paginator("list_objects_v2").paginate(
@@ -138,8 +154,21 @@ def _no_garbage() -> Iterator[None]:
             gc.enable()
 
 
+def time_of(line: str) -> str:
+    """The time of an entry as it is written.
+
+    Inside of a string the quotes would be escaped, and behind this key comes no other of its name.
+    """
+    start = line.rindex(_TIME) + len(_TIME)
+    return line[start : line.index('"', start)]
+
+
 def _key(folder: str, number: int) -> str:
     return f"{folder}{number:04}{_SUFFIX}"
+
+
+def _controller(key: str) -> str:
+    return key.rpartition("/")[2].rpartition("-")[0]
 
 
 def _stem(key: str) -> str:

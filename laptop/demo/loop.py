@@ -3,11 +3,14 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
 from botocore.config import Config
 
+from components.cli.why import report
+from components.cli.world import read
 from components.runtime.ledger import Ledger
 
 
@@ -146,6 +149,12 @@ class Loop:
         new = {text: entry for entry in entries if (text := json.dumps(entry)) not in seen}
         seen.update(new)
         return list(new.values())
+
+    def why(self) -> list[str]:
+        """The lines of `perennial why`."""
+        now, names = datetime.now(UTC), self.names
+        world = read(self.s3, names.pipeline, names.artifact_bucket)
+        return list(report(world, now - timedelta(days=1), now).to_text())
 
     def drift_reports(self, seen: set[str]) -> list[dict[str, Any]]:
         """The monitor's reports that are not in ``seen`` (which is added to), oldest first."""

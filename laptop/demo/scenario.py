@@ -56,6 +56,7 @@ class Facts:
     errors: list[str] = field(default_factory=list)
     dead_letters: int = 0
     decisions: list[dict[str, Any]] = field(default_factory=list)
+    why: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
 
 
@@ -257,6 +258,8 @@ class Scenario:
         facts.capture_files = loop.captured()
         facts.decisions = loop.ledger(set())
         facts.dead_letters = loop.dead_letters()
+        facts.why = loop.why()
+        self._story.tell("perennial", f"why: {facts.why[0]}")
 
     def _config(self) -> dict[str, str]:
         return load_config(ROOT, STACK) | {

@@ -21,6 +21,7 @@ PLAIN = (
     "deliveries",
     "function_roles",
     "log_keys",
+    "message_moves",
     "object_events",
     "resource_arns",
     "transport",

@@ -6,6 +6,8 @@
 - CloudWatch Logs: on the streams of the group, `log-group:<name>:log-stream:<name or nothing>`, so
   that a policy on `log-group:<name>:*` covers it; ministack judges on the bare group. (Amazon
   CloudWatch Logs User Guide, "CloudWatch Logs resources and operations".)
+- StartMessageMoveTask: on the dead-letter queue, which it names by its ARN. (The same reference,
+  Amazon SQS.)
 """
 
 import json
@@ -32,6 +34,8 @@ def install() -> None:
         found: str = arn_of(name, method, path, headers, body, *rest)
         if name == "monitoring" and found == "*":
             return described_alarm(body) or found
+        if name == "sqs" and found == "*":
+            return source_queue(body) or found
         if name == "logs" and ":log-group:" in found:
             return log_streams(found, body)
         return found
@@ -46,6 +50,14 @@ def described_alarm(body: bytes) -> str | None:
     except (ValueError, KeyError, TypeError):
         return None
     return f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:{alarm}"
+
+
+def source_queue(body: bytes) -> str | None:
+    """The ARN of the queue from which a JSON request moves messages, or None."""
+    try:
+        return str(json.loads(body)["SourceArn"])
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def log_streams(group_arn: str, body: bytes) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from pulumi.provider.experimental.component import ComponentProvider
 from pulumi.provider.experimental.host import components_from_module
 
-import components
+from components import _public
 from components._plugin import PACKAGE, version
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "components.md"
@@ -28,7 +28,7 @@ runs: it takes no output of a resource.
 
 def schema() -> dict[str, Any]:
     """The schema of the package, as its executable serves it."""
-    found = ComponentProvider(components_from_module(components), PACKAGE, version=version())
+    found = ComponentProvider(components_from_module(_public), PACKAGE, version=version())
     read: dict[str, Any] = json.loads(found.schema or "{}")
     return read
 

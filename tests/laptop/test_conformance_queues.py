@@ -187,6 +187,60 @@ def left_in(client: Client, url: str, mapping: str) -> int:
     return int(counted["Attributes"][attribute])
 
 
+@pytest.fixture
+def dead(client: Client, name: str) -> tuple[str, str]:
+    """The URLs of a queue and of its dead letters, among which are two of its messages."""
+    sqs = client("sqs")
+    letters = sqs.create_queue(QueueName=f"{name}-dead")["QueueUrl"]
+    target = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}-dead"
+    redrive = json.dumps({"deadLetterTargetArn": target, "maxReceiveCount": 1})
+    settings = {"RedrivePolicy": redrive, "VisibilityTimeout": "0"}
+    url = sqs.create_queue(QueueName=name, Attributes=settings)["QueueUrl"]
+    for body in "ab":
+        sqs.send_message(QueueUrl=url, MessageBody=body)
+    for _ in range(2):
+        sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)
+    return url, letters
+
+
+def bodies_in(client: Client, url: str) -> list[str]:
+    received = client("sqs").receive_message(
+        QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0
+    )
+    return sorted(message["Body"] for message in received.get("Messages", []))
+
+
+def test_dead_letters_go_back_to_the_queue_they_came_from(
+    client: Client, name: str, dead: tuple[str, str]
+) -> None:
+    url, letters = dead
+    source = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}-dead"
+    client("sqs").send_message(QueueUrl=letters, MessageBody="sent here")
+    assert client("sqs").start_message_move_task(SourceArn=source)["TaskHandle"]
+    assert bodies_in(client, url) == ["a", "b"]
+    assert bodies_in(client, letters) == ["sent here"]
+
+
+def test_moving_messages_needs_a_permission_on_the_queue_they_are_moved_from(
+    client: Client,
+    name: str,
+    dead: tuple[str, str],
+    role: Callable[..., str],
+    acting_as: Callable[[str, str], Any],
+) -> None:
+    source = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}-dead"
+    statement = {"Effect": "Allow", "Action": "sqs:StartMessageMoveTask"}
+    arn = role(statement | {"Resource": f"{source}-other"})
+    with pytest.raises(ClientError, match="StartMessageMoveTask"):
+        acting_as(arn, "sqs").start_message_move_task(SourceArn=source)
+    assert bodies_in(client, dead[1]) == ["a", "b"]
+
+
+def test_messages_are_not_moved_from_a_queue_that_is_not_there(client: Client, name: str) -> None:
+    with pytest.raises(client("sqs").exceptions.ResourceNotFoundException):
+        client("sqs").start_message_move_task(SourceArn=f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}")
+
+
 @pytest.mark.parametrize(("rate", "seconds"), [("rate(1 minute)", 60), ("rate(5 minutes)", 300)])
 def test_a_schedule_fires_into_its_queue_each_time_its_rate_has_passed(
     monkeypatch: pytest.MonkeyPatch, name: str, rate: str, seconds: int

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.runtime import ledger as module
-from components.runtime.document import Conflict
-from components.runtime.ledger import Ledger
+from components.runtime.document import Conflict, canonical
+from components.runtime.ledger import Ledger, time_of
 from tests.runtime.fakes import S3, START, Clock
 
 
@@ -75,6 +75,31 @@ def test_reading_begins_with_a_moment_and_leaves_nothing_out(days: list[int], si
         append(ledger, START + timedelta(days=day), str(day))
     expected = [str(day) for day in sorted(set(days)) if day >= since]
     assert reasons(ledger, START + timedelta(days=since)) == expected
+
+
+@given(st.text(), st.text())
+def test_the_time_of_a_line_is_found_whatever_is_written_before_it(text: str, key: str) -> None:
+    ledger = Ledger(S3(Clock()), "artifacts", text)
+    said = {"decision": text, "rule": '"time":"' + text, "reason": '","time":"'}
+    entry = ledger.entry(START, "retrain", **said, inputs={key: {"time": text}, "time": "x"})
+    assert time_of(canonical(entry)) == "2026-03-01T12:00:00+00:00"
+
+
+def test_lines_are_the_entries_as_they_were_written(ledger: Ledger) -> None:
+    append(ledger, START, "b")
+    append(ledger, START - timedelta(days=1), "a")
+    assert ledger.lines() == [canonical(entry) for entry in ledger.read()]
+    assert len(ledger.lines(START)) == 1
+
+
+@pytest.mark.usefixtures("few_a_segment")
+def test_the_newest_entry_of_each_controller_is_in_its_newest_segment(ledger: Ledger) -> None:
+    assert ledger.newest() == {}
+    for number in range(8):
+        append(ledger, START + timedelta(days=10 * number), f"retrain {number}")
+        append(ledger, START + timedelta(minutes=number), f"deploy {number}", "deploy")
+    newest = {name: entry["reason"] for name, entry in ledger.newest().items()}
+    assert newest == {"retrain": "retrain 7", "deploy": "deploy 7"}
 
 
 @pytest.mark.usefixtures("few_a_segment")
