@@ -36,8 +36,11 @@ LIFE = {
 LIVES = range(5)
 """Seeds: a life is killed once in each operation, so that there are 25 kills."""
 
-REFUSED = r"^aws:\w+/\w+:\w+ \w+: AccessDenied\w* from \w+: The test refuses it\.$"
+REFUSED = r"^aws:\w+/\w+:\w+ [\w-]+: AccessDenied\w* from \w+: The test refuses it\.$"
 """One sentence about a refusal: the resource, and AWS's reason."""
+
+REFUSED_OF_THE_WHOLE = (1, 12, 30)
+"""Numbers of requests, each of an up that goes on from where the one before it has failed."""
 
 
 class World:
@@ -145,6 +148,26 @@ def test_each_request_is_refused_once_and_each_up_gets_one_further_until_all_is_
     assert world.is_sound()
     assert changes(stack.preview()) == {}
     assert changes(stack.refresh()) == {}
+    stack.destroy()
+    assert inventory(world.session) == []
+
+
+def test_an_up_of_the_whole_program_that_is_refused_a_request_finishes_what_was_under_way_beside_it(
+    world: World,
+) -> None:
+    stack = world.start()
+    stack.program, stack.config = PROGRAM, configured("dev")
+    for refused in REFUSED_OF_THE_WHOLE:
+        world.proxy.reset()
+        world.proxy.before = lambda number, _, refused=refused: number != refused
+        with pytest.raises(LaptopError, match=REFUSED):
+            stack.up()
+        assert world.is_sound()
+    world.proxy.reset()
+    stack.up()
+    assert world.is_sound()
+    assert changes(stack.refresh()) == {}
+    assert changes(stack.preview()) == {}
     stack.destroy()
     assert inventory(world.session) == []
 
