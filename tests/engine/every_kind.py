@@ -25,7 +25,7 @@ class Edition:
     place: str = "here"
 
 
-def every_kind(edition: Edition = Edition()) -> Callable[[], None]:  # noqa: B008  it is frozen
+def every_kind(edition: Edition = Edition()) -> Callable[[], None]:
     """The program of an edition."""
     return partial(_every_kind, edition)
 
@@ -95,8 +95,11 @@ def _every_kind(edition: Edition) -> None:
         "block", bucket=bucket.id, block_public_acls=True, ignore_public_acls=size > 1
     )
     aws.s3.BucketNotification("notification", bucket=bucket.id, eventbridge=size == 1)
-    lapse = {"id": "r", "status": "Enabled", "filter": {}, "expiration": {"days": 8 + size}}
-    aws.s3.BucketLifecycleConfiguration("lifecycle", bucket=bucket.id, rules=[lapse])
+    aws.s3.BucketLifecycleConfiguration(
+        "lifecycle",
+        bucket=bucket.id,
+        rules=[{"id": "r", "status": "Enabled", "filter": {}, "expiration": {"days": 8 + size}}],
+    )
     aws.s3.BucketPolicy(
         "policy", bucket=bucket.id, policy=bucket.arn.apply(lambda arn: _tls_only(arn, size))
     )

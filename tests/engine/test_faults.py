@@ -51,14 +51,14 @@ class World:
         self.session = account.session()
         self.processes = ExitStack()
 
-    def start(self, edition: Edition = Edition()) -> Stack:  # noqa: B008  it is frozen
+    def start(self) -> Stack:
         """The stack, with a provider of its own; what ran before has ended."""
         self.processes.close()
         self.proxy.idle()
         self.proxy.reset()
         provider = self.processes.enter_context(Provider(Session(self.proxy.url)))
         make = self.processes.enter_context(maker(self.account, provider, destroys=False))
-        return make(every_kind(edition), CONFIG, name="s", folder=self.folder)
+        return make(every_kind(), CONFIG, name="s", folder=self.folder)
 
     def state(self) -> dict[str, Any]:
         """The state as its file has it: `pulumi stack export` takes longer."""
@@ -159,7 +159,7 @@ def test_an_up_of_the_whole_program_that_is_refused_a_request_finishes_what_was_
     stack.program, stack.config = PROGRAM, configured("dev")
     for refused in REFUSED_OF_THE_WHOLE:
         world.proxy.reset()
-        world.proxy.before = lambda number, _, refused=refused: number != refused
+        world.proxy.before = all_but(refused)
         with pytest.raises(LaptopError, match=REFUSED):
             stack.up()
         assert world.is_sound()
@@ -195,6 +195,11 @@ def test_a_stack_whose_engine_is_killed_in_each_operation_has_what_it_would_have
         if edition is not None:
             assert changes(stack.preview()) == {}
     assert inventory(world.session) == []
+
+
+def all_but(refused: int) -> Judge:
+    """Refuses the one request of this number."""
+    return lambda number, _: number != refused
 
 
 def killing(stack: Stack, moment: int) -> Judge:

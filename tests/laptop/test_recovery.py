@@ -79,7 +79,7 @@ def test_each_comes_after_all_that_it_refers_to(data: st.DataObject) -> None:
     creating = data.draw(st.permutations([chain[number] for number in sorted(gone)]))
     before = state(*resources, creating=creating)
     after = taken_in(before, {each["urn"]: "new" for each in creating})
-    seen = set()
+    seen: set[str] = set()
     for each in after["resources"]:
         provider = each.get("provider", "").rpartition("::")[0]
         assert {each.get("parent", ""), provider, *each.get("dependencies", ())} <= seen | {""}
