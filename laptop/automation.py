@@ -180,6 +180,10 @@ class PulumiEngine:
         Raises LaptopError with one sentence about what is wrong; what exists stays in the state.
         """
         self.preview(program, config, secret_keys=secret_keys)
+        return self._up(program)
+
+    def _up(self, program: Program) -> UpResult:
+        """``up`` without the look at the whole, under the settings of the last ``preview``."""
         with self._operation(program) as operation:
             done = self._stack.up(on_event=operation.on_event, **_QUIET)
         operation.result.outputs = {key: each.value for key, each in done.outputs.items()}
@@ -397,7 +401,7 @@ class _Operation:
         """Why it failed: a resource comes first, for whatever waited for it fails too."""
         for title, message in self._errors:
             if title:
-                return LaptopError(f"{title}: {message}")
+                return LaptopError(f"{title}: {message.rpartition(f'{title}: ')[2]}")
         if raised:
             return failed(raised)
         for _, message in self._errors:

@@ -22,8 +22,9 @@ _LOOK_AGAIN = 0.2  # seconds
 class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
     """Serves ``program`` on ``address`` while the ``with`` block lasts.
 
-    ``failure`` is what the program raised, if it did; other than that the engine knows best. The
-    methods are those of pulumi/proto/pulumi/language.proto that the engine calls.
+    ``failure`` is what the program raised, if it did, and not for want of an engine that answers:
+    other than that the engine knows best. The methods are those of
+    pulumi/proto/pulumi/language.proto that the engine calls.
     """
 
     address: str
@@ -71,6 +72,8 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         except asyncio.CancelledError:
             return language_pb2.RunResponse(bail=True)  # nobody listens any more
         except Exception as error:
+            if _found_no_engine(error):
+                return language_pb2.RunResponse(bail=True)
             self.failure = error
             return language_pb2.RunResponse(error=str(failed(error)))
         finally:
@@ -104,3 +107,12 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         """None: the provider is attached."""
         del request, context
         return language_pb2.GetRequiredPackagesResponse()
+
+
+def _found_no_engine(error: BaseException | None) -> bool:
+    """Whether a program failed only because the engine, which had a reason, did not answer it."""
+    while error is not None:
+        if isinstance(error, grpc.RpcError) and error.code() is grpc.StatusCode.UNAVAILABLE:
+            return True
+        error = error.__cause__ or error.__context__
+    return False

@@ -130,7 +130,8 @@ def refreshed(
     told = _told(handler)
     outputs = {name: olds[name] for name in olds.keys() - told - stale} | _spelt(found, olds)
     if INCOMPLETE in olds:
-        return outputs, found_inputs(handler, found)
+        kept = old_inputs.keys() - declared(old_inputs).keys()  # a made-up name stays known as such
+        return outputs, found_inputs(handler, found) | {name: old_inputs[name] for name in kept}
     inputs = {name: value for name, value in old_inputs.items() if name not in stale}
     for name in told:
         if same(found.get(name), olds.get(name)):

@@ -24,7 +24,7 @@ Without an engine all tests here are left out, and with CI=true they fail: `make
 import json
 import os
 import subprocess
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -116,6 +116,11 @@ class Stack:
         self._change(changed)
         return self.engine.up(self.program, self.config, secret_keys=self.secret_keys)
 
+    def up_at_once(self) -> UpResult:
+        """``up`` without looking at the whole first: half as long."""
+        self.engine._configure(self.program, self.config, self.secret_keys)
+        return self.engine._up(self.program)
+
     def preview(self, **changed: Any) -> UpResult:
         """`pulumi preview`, under changed settings."""
         self._change(changed)
@@ -148,11 +153,7 @@ class Stack:
 
     def state_holds(self) -> list[str]:
         """What the state says is in the account, as ``account_holds`` says it."""
-        return sorted(
-            f"{KINDS[each['type']]} {each['id']}"
-            for each in self.export_state().get("resources", ())
-            if each["type"] in KINDS
-        )
+        return held_by(self.export_state())
 
 
 class MakeStack(Protocol):
@@ -224,6 +225,15 @@ def configured(settings: str, folder: Path = ROOT) -> dict[str, str]:
     return {"perennial:target-column": "churned"} | {
         key: value if isinstance(value, str) else json.dumps(value) for key, value in given.items()
     }
+
+
+def held_by(state: Mapping[str, Any]) -> list[str]:
+    """What a state says is in the account, as ``laptop.inventory`` says it."""
+    return sorted(
+        f"{KINDS[each['type']]} {each['id']}"
+        for each in state.get("resources", ())
+        if each["type"] in KINDS
+    )
 
 
 def changes(result: UpResult) -> dict[str, list[str]]:

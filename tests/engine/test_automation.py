@@ -103,6 +103,16 @@ def test_what_a_resource_is_refused_for_names_the_resource(stack: MakeStack) -> 
     assert made.account_holds() == made.state_holds()
 
 
+def test_a_setting_that_the_provider_refuses_is_told_and_not_that_the_engine_went(
+    stack: MakeStack,
+) -> None:
+    dev = stack()
+    dev.config["aws:defaultTags"] = '{"tags": {"team": "growth"}}'
+    with pytest.raises(LaptopError, match="does not act on 'aws:defaultTags': leave it out"):
+        dev.up()
+    assert dev.account_holds() == []
+
+
 def test_what_is_gone_behind_its_back_is_seen_by_refresh_and_made_again_by_up(
     stack: MakeStack, account: LaptopAWS
 ) -> None:

@@ -1,7 +1,6 @@
-"""An engine that is killed in an up: nothing is lost, nothing is left.
+"""AWS refuses a request, or the engine is killed: nothing is lost, nothing is left.
 
-The program is ``every_kind``, which has each type of resource of the real one once: so many ups of
-the whole would take too long.
+What is deployed is ``every_kind``, and what is small enough of the whole program.
 """
 
 import json
@@ -9,101 +8,39 @@ import random
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
-import pulumi
-import pulumi_aws as aws
 import pytest
 
 from laptop.automation import Provider
 from laptop.errors import LaptopError
 from laptop.inventory import inventory
 from laptop.server import LaptopAWS, Session
-from tests.engine.conftest import PROGRAM, Stack, changes, configured, maker
-from tests.engine.proxy import Proxy, Request, proxying
+from tests.engine.conftest import PROGRAM, PROJECT, Stack, changes, configured, held_by, maker
+from tests.engine.every_kind import Edition, every_kind
+from tests.engine.proxy import Judge, Proxy, Request, proxying
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 
 CONFIG = {"aws:region": "eu-west-1"}
-SEEDS = range(10)
 
+LIFE = {
+    "create": Edition(),
+    "update": Edition(size=2),
+    "replace": Edition(size=2, name="two"),
+    "replace after deleting": Edition(size=2, name="two", place="there"),
+    "destroy": None,
+}
+"""What is done to a stack, one after the other, and the edition that it has then."""
 
-def trust(service: str) -> str:
-    who = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
-    return json.dumps({"Version": "2012-10-17", "Statement": [who]})
+LIVES = range(5)
+"""Seeds: a life is killed once in each operation, so that there are 25 kills."""
 
+REFUSED = r"^aws:\w+/\w+:\w+ [\w-]+: AccessDenied\w* from \w+: The test refuses it\.$"
+"""One sentence about a refusal: the resource, and AWS's reason."""
 
-def every_kind() -> None:
-    """Each type of resource that the program declares, once."""
-    role = aws.iam.Role("role", assume_role_policy=trust("lambda.amazonaws.com"))
-    everything = {"Effect": "Allow", "Action": ["sqs:*", "logs:*"], "Resource": "*"}
-    policy = json.dumps({"Version": "2012-10-17", "Statement": [everything]})
-    allowed = aws.iam.RolePolicy("allowed", role=role.name, policy=policy)
-    stack = pulumi.get_stack()
-    logs = f"/aws/lambda/function-{stack}"
-    log = aws.cloudwatch.LogGroup("log", name=logs, retention_in_days=7)
-    queue = aws.sqs.Queue("queue", visibility_timeout_seconds=60)
-    function = aws.lambda_.Function(
-        "function",
-        name=f"function-{stack}",
-        role=role.arn,
-        runtime="python3.12",
-        handler="index.handler",
-        code=pulumi.AssetArchive({"index.py": pulumi.StringAsset("def handler(*_): return {}\n")}),
-        opts=pulumi.ResourceOptions(depends_on=[allowed, log]),
-    )
-    aws.lambda_.Invocation("invocation", function_name=function.name, input="{}")
-    aws.lambda_.EventSourceMapping(
-        "mapping", function_name=function.arn, event_source_arn=queue.arn, batch_size=1
-    )
-    rule = aws.cloudwatch.EventRule("rule", schedule_expression="rate(1 hour)")
-    aws.cloudwatch.EventTarget("target", rule=rule.name, arn=queue.arn)
-    aws.cloudwatch.MetricAlarm(
-        "alarm",
-        comparison_operator="GreaterThanThreshold",
-        evaluation_periods=1,
-        metric_name="Depth",
-        namespace="Test",
-        period=60,
-        statistic="Maximum",
-        threshold=1,
-    )
-    bucket = aws.s3.Bucket("bucket", force_destroy=True, tags={"a": "b"})
-    aws.s3.BucketVersioning(
-        "versioning", bucket=bucket.id, versioning_configuration={"status": "Enabled"}
-    )
-    aws.s3.BucketOwnershipControls(
-        "ownership", bucket=bucket.id, rule={"object_ownership": "BucketOwnerEnforced"}
-    )
-    aws.s3.BucketPublicAccessBlock("block", bucket=bucket.id, block_public_acls=True)
-    aws.s3.BucketNotification("notification", bucket=bucket.id, eventbridge=True)
-    aws.s3.BucketLifecycleConfiguration(
-        "lifecycle",
-        bucket=bucket.id,
-        rules=[{"id": "r", "status": "Enabled", "filter": {}, "expiration": {"days": 9}}],
-    )
-    aws.s3.BucketPolicy("policy", bucket=bucket.id, policy=bucket.arn.apply(tls_only))
-    aws.s3.BucketObjectv2("object", bucket=bucket.id, key="k", source=pulumi.StringAsset("text"))
-    aws.sagemaker.ModelPackageGroup("group", model_package_group_name=f"group-{stack}")
-    fail = {"Name": "Stop", "Type": "Fail", "Arguments": {"ErrorMessage": "no"}}
-    pipeline_role = aws.iam.Role("runs", assume_role_policy=trust("sagemaker.amazonaws.com"))
-    aws.sagemaker.Pipeline(
-        "pipeline",
-        pipeline_name=f"pipeline-{stack}",
-        pipeline_display_name=f"pipeline-{stack}",
-        role_arn=pipeline_role.arn,
-        pipeline_definition=json.dumps({"Version": "2020-12-01", "Steps": [fail]}),
-    )
-
-
-def tls_only(bucket_arn: str) -> str:
-    plain = {
-        "Effect": "Deny",
-        "Principal": "*",
-        "Action": "s3:*",
-        "Resource": f"{bucket_arn}/*",
-        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-    }
-    return json.dumps({"Version": "2012-10-17", "Statement": [plain]})
+REFUSED_OF_THE_WHOLE = (1, 12, 30)
+"""Numbers of requests, each of an up that goes on from where the one before it has failed."""
 
 
 class World:
@@ -114,19 +51,26 @@ class World:
         self.session = account.session()
         self.processes = ExitStack()
 
-    def start(self, *, destroys: bool = True) -> Stack:
+    def start(self) -> Stack:
         """The stack, with a provider of its own; what ran before has ended."""
         self.processes.close()
         self.proxy.idle()
         self.proxy.reset()
         provider = self.processes.enter_context(Provider(Session(self.proxy.url)))
-        make = self.processes.enter_context(maker(self.account, provider, destroys=destroys))
-        return make(every_kind, CONFIG, name="s", folder=self.folder)
+        make = self.processes.enter_context(maker(self.account, provider, destroys=False))
+        return make(every_kind(), CONFIG, name="s", folder=self.folder)
 
-    def agrees(self, stack: Stack) -> bool:
-        """Whether the account holds exactly what the state holds."""
-        found, known = inventory(self.session), stack.state_holds()
-        assert found == known
+    def state(self) -> dict[str, Any]:
+        """The state as its file has it: `pulumi stack export` takes longer."""
+        path = self.folder / "state/.pulumi/stacks" / PROJECT / "s.json"
+        found: dict[str, Any] = json.loads(path.read_text())["checkpoint"]["latest"] or {}
+        return found
+
+    def is_sound(self) -> bool:
+        """Whether the account holds exactly what the state holds, and nothing is in doubt."""
+        state = self.state()
+        assert inventory(self.session) == held_by(state)
+        assert not state.get("pending_operations")
         return True
 
 
@@ -141,36 +85,127 @@ def world(account: LaptopAWS, proxy: Proxy, tmp_path: Path) -> Iterator[World]:
     made = World(account, proxy, tmp_path)
     with made.processes:
         yield made
-        proxy.reset()
+        if inventory(made.session):  # what a test that fails leaves is not in the next one's way
+            stack = made.start()
+            stack.cancel()
+            stack.destroy()
+
+
+def does(stack: Stack, edition: Edition | None) -> None:
+    """Bring the stack to an edition, or destroy it."""
+    if edition is None:
+        stack.destroy()
+    else:
+        stack.program = every_kind(edition)
+        stack.up_at_once()
 
 
 @pytest.fixture(scope="module")
-def requests(account: LaptopAWS, proxy: Proxy, tmp_path_factory: pytest.TempPathFactory) -> int:
-    """How many requests of an up of ``every_kind`` change something."""
+def requests(
+    account: LaptopAWS, proxy: Proxy, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, int]:
+    """How many requests of each operation change something."""
     world = World(account, proxy, tmp_path_factory.mktemp("counted"))
+    counted = {}
     with world.processes:
-        world.start().up()
-        count = proxy.count
-    assert inventory(world.session) == []
-    return count
+        stack = world.start()
+        for operation, edition in LIFE.items():
+            proxy.reset()
+            does(stack, edition)
+            counted[operation] = proxy.count
+    return counted
 
 
-def test_what_is_killed_has_every_kind_of_resource_of_the_program(world: World) -> None:
+def test_what_is_deployed_has_every_kind_of_resource_of_the_program(world: World) -> None:
     stack = world.start()
     small = {title.split()[0] for title in stack.preview().created}
     stack.program, stack.config = PROGRAM, configured("dev")
     assert {title.split()[0] for title in stack.preview().created} == small
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_what_a_killed_engine_was_making_is_found_and_the_next_up_completes(
-    world: World, requests: int, seed: int
+def test_each_request_is_refused_once_and_each_up_gets_one_further_until_all_is_there(
+    world: World, requests: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # One resource at a time: what is under way beside the refused one would get through.
+    monkeypatch.setenv("PULUMI_PARALLEL", "1")
+    stack = world.start()
+    refused: set[str] = set()
+
+    def refuse(number: int, request: Request) -> bool:
+        del number
+        passes = request.thing in refused
+        refused.add(request.thing)
+        return passes
+
+    world.proxy.before = refuse
+    for number in range(1, requests["create"] + 1):
+        with pytest.raises(LaptopError, match=REFUSED):
+            stack.up_at_once()
+        assert len(refused) == number
+        assert world.is_sound()
+    world.proxy.reset()
+    stack.up_at_once()
+    assert world.is_sound()
+    assert changes(stack.preview()) == {}
+    assert changes(stack.refresh()) == {}
+    stack.destroy()
+    assert inventory(world.session) == []
+
+
+def test_an_up_of_the_whole_program_that_is_refused_a_request_finishes_what_was_under_way_beside_it(
+    world: World,
+) -> None:
+    stack = world.start()
+    stack.program, stack.config = PROGRAM, configured("dev")
+    for refused in REFUSED_OF_THE_WHOLE:
+        world.proxy.reset()
+        world.proxy.before = all_but(refused)
+        with pytest.raises(LaptopError, match=REFUSED):
+            stack.up()
+        assert world.is_sound()
+    world.proxy.reset()
+    stack.up()
+    assert world.is_sound()
+    assert changes(stack.refresh()) == {}
+    assert changes(stack.preview()) == {}
+    stack.destroy()
+    assert inventory(world.session) == []
+
+
+@pytest.mark.parametrize("seed", LIVES)
+def test_a_stack_whose_engine_is_killed_in_each_operation_has_what_it_would_have_had(
+    world: World, requests: dict[str, int], seed: int
 ) -> None:
     drawn = random.Random(seed)  # noqa: S311  it draws a moment, no secret
-    moment, arrives = drawn.randint(1, requests), drawn.random() < 0.75
-    stack = world.start(destroys=False)
+    stack = world.start()
+    for operation, edition in LIFE.items():
+        world.proxy.reset()
+        kill = killing(stack, drawn.randint(1, requests[operation]))
+        if drawn.random() < 0.75:
+            world.proxy.after = kill
+        else:
+            world.proxy.before = kill
+        with pytest.raises(LaptopError, match="SIGKILL"):
+            does(stack, edition)
+        stack = world.start()
+        stack.cancel()
+        does(stack, edition)
+        assert world.is_sound()
+        assert changes(stack.refresh()) == {}
+        if edition is not None:
+            assert changes(stack.preview()) == {}
+    assert inventory(world.session) == []
 
-    def kill(number: int, request: Request) -> bool:
+
+def all_but(refused: int) -> Judge:
+    """Refuses the one request of this number."""
+    return lambda number, _: number != refused
+
+
+def killing(stack: Stack, moment: int) -> Judge:
+    """Kills the engine at a request; its answer is lost, as are those of all that come after."""
+
+    def judge(number: int, request: Request) -> bool:
         del request
         if number < moment:
             return True
@@ -178,15 +213,4 @@ def test_what_a_killed_engine_was_making_is_found_and_the_next_up_completes(
             stack.process.kill()
         return False
 
-    if arrives:
-        world.proxy.after = kill
-    else:
-        world.proxy.before = kill
-    with pytest.raises(LaptopError, match="SIGKILL"):
-        stack.up()
-    stack = world.start()
-    stack.cancel()
-    stack.up()
-    assert world.agrees(stack)
-    assert changes(stack.preview()) == {}
-    assert not stack.export_state().get("pending_operations")
+    return judge

@@ -136,7 +136,7 @@ def test_a_setting_changes_what_it_is_about_and_nothing_else(running: Stack, set
     if setting in MORE_CREATED:
         expected["created"] = MORE_CREATED[setting]
     previewed = changes(running.preview(**{setting: value}))
-    done = changes(running.up())  # in any case, or the next setting would be blamed for it
+    done = changes(running.up_at_once())  # in any case, or the next setting would be blamed for it
     assert previewed == expected
     assert done == previewed
 

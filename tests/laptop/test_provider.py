@@ -450,6 +450,21 @@ class TestFailures:
         assert after["inlinePolicies"] == policies
         assert not provider.diff(ROLE, name, after, news, news).changes
 
+    def test_the_made_up_name_of_what_was_made_halfway_is_kept_after_a_refresh(
+        self, provider: EngineSide, kept: Kept
+    ) -> None:
+        wrong = {"assumeRolePolicy": TRUST, "inlinePolicies": [{"name": "read", "policy": "{}"}]}
+        inputs = provider.check(ROLE, "r", wrong)
+        with pytest.raises(Refused) as caught:
+            provider.create(ROLE, inputs)
+        olds = caught.value.kept
+        assert olds
+        kept.keep(ROLE, olds)
+        refreshed = provider.read(ROLE, olds["id"], olds, inputs)
+        assert refreshed
+        news = provider.check(ROLE, "r", {"assumeRolePolicy": TRUST}, refreshed[1], seed=b"another")
+        assert news["name"] == olds["name"]
+
     def test_an_endpoint_that_never_served_is_made_anew(
         self, provider: EngineSide, session: boto3.Session, name: str
     ) -> None:
