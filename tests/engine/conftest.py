@@ -118,7 +118,7 @@ class Stack:
 
     def up_at_once(self) -> UpResult:
         """``up`` without looking at the whole first: half as long."""
-        self.engine._configure(self.program, self.config, self.secret_keys)
+        self.engine._configure(self.config, self.secret_keys)
         return self.engine._up(self.program)
 
     def preview(self, **changed: Any) -> UpResult:
