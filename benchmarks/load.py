@@ -19,7 +19,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -216,7 +215,8 @@ class Load:
         self.s3 = session.client("s3", config=Config(max_pool_connections=UPLOADERS))
         self.sqs = session.client("sqs")
         self.sagemaker = session.client("sagemaker")
-        self.cloudwatch = session.client("cloudwatch")
+        self.functions = session.client("lambda")
+        self.logs = session.client("logs")
 
     def run(self, uploads: int, bursts: int) -> Result:
         """Upload in so many bursts, and wait until nothing is left to do."""
@@ -234,13 +234,13 @@ class Load:
         executions = self.executions()
         snapshots = tuple(self.snapshot_of(each["PipelineExecutionArn"]) for each in executions)
         found = self.keys_of(snapshots[-1])
-        sums = self.invocations()
+        durations = self.durations()
         return Result(
             uploads=uploads,
             uploading_seconds=uploading,
             seconds=seconds,
-            wake_ups=int(sums["Invocations"]),
-            busy_seconds=sums["Duration"] / 1000,
+            wake_ups=len(durations),
+            busy_seconds=sum(durations),
             statuses=tuple(each["PipelineExecutionStatus"] for each in executions),
             snapshots=snapshots,
             objects=len(found),
@@ -297,22 +297,15 @@ class Load:
             return set()
         return {entry.key for entry in snapshot.entries(Segments(self.s3, bucket))}
 
-    def invocations(self) -> dict[str, float]:
-        """Lambda's metrics of the controller, summed."""
-        now = datetime.now(UTC)
-        sums = {}
-        for name in ("Invocations", "Duration"):
-            answer = self.cloudwatch.get_metric_statistics(
-                Namespace="AWS/Lambda",
-                MetricName=name,
-                Dimensions=[{"Name": "FunctionName", "Value": self.outputs["function_name"]}],
-                StartTime=now - timedelta(hours=1),
-                EndTime=now + timedelta(minutes=1),
-                Period=3600,
-                Statistics=["Sum"],
-            )
-            sums[name] = sum(each["Sum"] for each in answer["Datapoints"])
-        return sums
+    def durations(self) -> list[float]:
+        """Seconds of each invocation of the controller, as Lambda's log reports them."""
+        name = self.outputs["function_name"]
+        function = self.functions.get_function_configuration(FunctionName=name)
+        pages = self.logs.get_paginator("filter_log_events").paginate(
+            logGroupName=function["LoggingConfig"]["LogGroup"], filterPattern="REPORT"
+        )
+        lines = [event["message"] for page in pages for event in page["events"]]
+        return [float(ms) / 1000 for line in lines for ms in re.findall(r"\tDuration: (\S+)", line)]
 
     def requests(self) -> Counter[str]:
         """What the controller has asked, by operation; its logs are Lambda's affair."""
