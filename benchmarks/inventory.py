@@ -37,7 +37,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from components.runtime import set_hash
+from components.runtime import lean_s3, set_hash
 from components.runtime.inventory import CONNECTIONS, RESERVE_SECONDS, Hints, InventoryStore
 from components.runtime.segment import Entry
 from components.runtime.snapshot import Snapshot
@@ -47,6 +47,7 @@ STEP_SECONDS = 90.0
 """The function's timeout (120 s) without the reserve."""
 UPLOADED = datetime(2026, 3, 1, tzinfo=UTC)
 PAGE = 1000
+REQUEST_SECONDS = 20.0
 
 # USD a request, S3 Standard, eu-west-1 (aws.amazon.com/s3/pricing, "Requests & data retrievals").
 DOLLARS = {
@@ -345,8 +346,9 @@ def decide(url: str, since: str) -> str:
         region_name="eu-west-1",
         aws_access_key_id="test",
         aws_secret_access_key="test",  # noqa: S106  # loopback
-        config=Config(max_pool_connections=CONNECTIONS, s3={"addressing_style": "path"}),
+        config=lean_s3.CONFIG.merge(Config(max_pool_connections=CONNECTIONS)),
     )
+    client = lean_s3.LeanS3(client, REQUEST_SECONDS)
     messages = sys.stdin.read().splitlines()
     now = datetime.now(UTC)
     s3 = Counted(client)

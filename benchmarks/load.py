@@ -19,6 +19,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -228,7 +229,7 @@ class Load:
                 started = time.monotonic()
                 self.upload(range(uploads * burst // bursts, uploads * (burst + 1) // bursts))
                 uploading += time.monotonic() - started
-                wait("a run on the burst", lambda runs=runs: len(self.executions()) > runs)
+                wait("a run on the burst", partial(self.has_more_than, runs))
             wait("everything to be done", self.idle)
             seconds = time.monotonic() - began
         executions = self.executions()
@@ -268,6 +269,10 @@ class Load:
             SortOrder="Ascending",
         )
         return [each for page in pages for each in page["PipelineExecutionSummaries"]]
+
+    def has_more_than(self, runs: int) -> bool:
+        """Whether another run has started since there were so many."""
+        return len(self.executions()) > runs
 
     def idle(self) -> bool:
         """Whether no run executes and no message waits: neither visible, nor delayed, nor held."""

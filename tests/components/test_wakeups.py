@@ -69,6 +69,7 @@ def test_the_queue_feeds_the_function_in_batches(engine: Engine, name: str) -> N
     assert mapping["functionResponseTypes"] == ["ReportBatchItemFailures"]
     assert mapping["batchSize"] == 1000
     assert mapping["maximumBatchingWindowInSeconds"] >= 1
+    assert mapping["scalingConfig"] == {"maximumConcurrency": 2}
 
 
 def test_a_message_is_hidden_six_times_as_long_as_the_function_may_run(
