@@ -123,6 +123,8 @@ class LocalS3:
     def __init__(self, data: DataBucket, folder: Path) -> None:
         self.data = data
         self.folder = folder
+        self._etags: dict[str, str] = {}
+        """Of what nobody has written since it was computed."""
 
     def _path(self, key: str) -> Path:
         return self.folder / key.replace("/", "+")
@@ -149,15 +151,16 @@ class LocalS3:
         }
 
     def get_object(self, *, Bucket: str, Key: str, Range: str = "") -> Any:  # noqa: ARG002, N803  # as boto3 names them
+        start, _, last = Range.removeprefix("bytes=").partition("-")
         try:
-            body = self._path(Key).read_bytes()
+            with self._path(Key).open("rb") as file:
+                if Key not in self._etags:
+                    self._etags[Key] = _etag(file.read())
+                file.seek(int(start or 0))
+                body = file.read(int(last) + 1 - int(start) if last else -1)
         except FileNotFoundError:
             raise ClientError({"Error": {"Code": "NoSuchKey"}}, "GetObject") from None
-        etag = _etag(body)
-        if Range:
-            start, _, last = Range.removeprefix("bytes=").partition("-")
-            body = body[int(start) : int(last) + 1 if last else None]
-        return {"Body": io.BytesIO(body), "ETag": etag, "ContentLength": len(body)}
+        return {"Body": io.BytesIO(body), "ETag": self._etags[Key], "ContentLength": len(body)}
 
     def put_object(self, *, Bucket: str, Key: str, Body: bytes, **headers: str) -> Any:  # noqa: ARG002, N803  # as boto3 names them
         path = self._path(Key)
@@ -168,7 +171,8 @@ class LocalS3:
         if wrong or (headers.get("IfNoneMatch") == "*" and there):
             raise ClientError({"Error": {"Code": "PreconditionFailed"}}, "PutObject")
         path.write_bytes(Body)
-        return {"ETag": _etag(Body)}
+        self._etags[Key] = _etag(Body)
+        return {"ETag": self._etags[Key]}
 
 
 def _etag(body: bytes) -> str:

@@ -23,7 +23,8 @@ BATCH_SIZE_WITHOUT_WINDOW = 10
 MAXIMUM_RECEIVES = 5
 """AWS advises at least five for a queue that feeds a function (Lambda developer guide, SQS)."""
 MAXIMUM_CONCURRENCY = 2
-"""The smallest that Lambda takes; single flight comes from a claim, not from here."""
+"""The smallest that Lambda takes; single flight comes from a claim, not from here. A mapping with a
+maximum is polled by five pollers for good, one without by as few as two (docs/adr/0010)."""
 VISIBILITY_TIMEOUTS = 6
 """Visibility in function timeouts, as the same page advises, so that a retry waits for a batch."""
 DEAD_LETTER_SECONDS = 14 * 24 * 3600  # the longest that SQS keeps a message
@@ -38,11 +39,18 @@ class Pace:
     sweep: str
     batch_size: int
     window_seconds: int
-    maximum_concurrency: int
+    maximum_concurrency: int | None
+    """None: Lambda's own."""
     maximum_receives: int
 
 
-def pace(args: Mapping[str, Any], *, sweep: str, window_seconds: int) -> Pace:
+def pace(
+    args: Mapping[str, Any],
+    *,
+    sweep: str,
+    window_seconds: int,
+    maximum_concurrency: int | None = MAXIMUM_CONCURRENCY,
+) -> Pace:
     """Read what the arguments say of it, with these defaults.
 
     Raises ``ArgumentError`` if Lambda would refuse the batches or the concurrency (API reference,
@@ -54,9 +62,10 @@ def pace(args: Mapping[str, Any], *, sweep: str, window_seconds: int) -> Pace:
         window_seconds=whole(
             "batch_window_seconds", given(args, "batch_window_seconds", window_seconds), 0, 300
         ),
-        maximum_concurrency=whole(
+        maximum_concurrency=maximum_concurrency
+        and whole(
             "maximum_concurrency",
-            given(args, "maximum_concurrency", MAXIMUM_CONCURRENCY),
+            given(args, "maximum_concurrency", maximum_concurrency),
             MAXIMUM_CONCURRENCY,
             1000,
         ),
@@ -180,7 +189,8 @@ def wake(
         batch_size=pace.batch_size,
         maximum_batching_window_in_seconds=pace.window_seconds,
         function_response_types=["ReportBatchItemFailures"],
-        scaling_config={"maximum_concurrency": pace.maximum_concurrency},
+        scaling_config=pace.maximum_concurrency
+        and {"maximum_concurrency": pace.maximum_concurrency},
         tags=shared.tags,
         opts=pulumi.ResourceOptions.merge(
             opts, pulumi.ResourceOptions(depends_on=[function.policy, *after])
