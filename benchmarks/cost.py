@@ -211,29 +211,50 @@ def lines(controllers: list[Controller], counted: Counted) -> Iterator[tuple[str
     yield "logs, GB", f"{log:.3f}", log * prices.LOG_GB.dollars
 
 
-def told(asked: Counter[str]) -> str:
-    """Operations and how often."""
-    return ", ".join(f"{count} {name}" for name, count in asked.most_common()) or "nothing"
+@dataclass(frozen=True)
+class Bill:
+    """The controllers, what they asked, and how many alarms the loop has."""
+
+    controllers: list[Controller]
+    counted: Counted
+    alarms: int
+
+    @property
+    def monthly(self) -> float:
+        """US dollars that the controllers add to an idle loop."""
+        return sum(cost for _, _, cost in lines(self.controllers, self.counted))
+
+    def __str__(self) -> str:
+        def told(asked: Counter[str]) -> str:
+            operations = ", ".join(f"{count} {name}" for name, count in asked.most_common())
+            return f"{operations}; {dollars(asked):.7f} USD"
+
+        counted, alarm = self.counted, self.alarms * prices.ALARM_MONTH.dollars
+        return "\n".join(
+            [
+                *(
+                    f"a sweep of {name}: {told(asked)}, {counted.seconds[name]:.2f} s here"
+                    for name, asked in counted.sweeps.items()
+                ),
+                f"from an upload to its run: {told(counted.start)}",
+                *(
+                    f"{what:42} {amount:>12} {cost:8.4f} USD a month"
+                    for what, amount, cost in lines(self.controllers, counted)
+                ),
+                f"{'what the controllers add to an idle loop':55} {self.monthly:8.4f} USD a month",
+                f"{f'beside it: {self.alarms} alarms':55} {alarm:8.4f} USD a month",
+                f"{'beside it: a KMS key, if one is set':55} {prices.KEY_MONTH.dollars:8.4f}"
+                " USD a month and its requests",
+            ]
+        )
 
 
-def main() -> None:
+def measure() -> Bill:
+    """On a laptop AWS of its own."""
     with LaptopAWS() as aws:
         idle = Idle(aws)
-        counted, controllers, alarms = idle.count(), idle.controllers, idle.alarms()
-    for each in controllers:
-        asked, seconds = counted.sweeps[each.name], counted.seconds[each.name]
-        print(f"a sweep of {each.name}: {told(asked)}; {dollars(asked):.7f} USD, {seconds:.2f} s")
-    start = counted.start
-    print(f"from an upload to its run: {told(start)}; {dollars(start):.7f} USD")
-    print()
-    total = 0.0
-    for what, amount, cost in lines(controllers, counted):
-        print(f"{what:42} {amount:>12} {cost:8.4f} USD a month")
-        total += cost
-    print(f"{'what the controllers add to an idle loop':55} {total:8.4f} USD a month")
-    alarm_cost = alarms * prices.ALARM_MONTH.dollars
-    print(f"beside it: {alarms} alarms {alarm_cost:.2f} USD a month, and a key, if one is set")
+        return Bill(idle.controllers, idle.count(), idle.alarms())
 
 
 if __name__ == "__main__":
-    main()
+    print(measure())

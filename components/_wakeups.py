@@ -24,7 +24,7 @@ MAXIMUM_RECEIVES = 5
 """AWS advises at least five for a queue that feeds a function (Lambda developer guide, SQS)."""
 MAXIMUM_CONCURRENCY = 2
 """The smallest that Lambda takes; single flight comes from a claim, not from here. A mapping with a
-maximum is polled by five pollers for good, one without by as few as two (docs/adr/0010)."""
+maximum is polled by five pollers for good, one without by as few as two (docs/adr/0011)."""
 VISIBILITY_TIMEOUTS = 6
 """Visibility in function timeouts, as the same page advises, so that a retry waits for a batch."""
 DEAD_LETTER_SECONDS = 14 * 24 * 3600  # the longest that SQS keeps a message
