@@ -10,9 +10,8 @@ and what the retrain controller asks until it has started the run.
 
 import json
 import time
-import urllib.request
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from laptop.project import load_config
 from laptop.server import LaptopAWS
 
 from . import prices
+from .watching import requests_of, wait
 
 ROOT = Path(__file__).parents[1]
 STACK = "laptop"
@@ -37,8 +37,6 @@ LOG_BYTES = 2000
 """Assumed for each sweep: our lines and Lambda's three."""
 MESSAGE_REQUESTS = 3
 """Of a sweep's message: sent by EventBridge, received, deleted."""
-WAIT_SECONDS = 240.0
-LOOK_SECONDS = 0.5
 SWEEP = {"Records": [{"body": json.dumps({"source": "aws.events", "detail": {}})}]}
 
 
@@ -122,12 +120,9 @@ class Idle:
     @contextmanager
     def counting(self, controller: Controller) -> Iterator[Counter[str]]:
         """The requests of a controller, once the block has ended."""
-        before, asked = self._requests(controller), Counter[str]()
+        before, asked = requests_of(self.aws, controller.function), Counter[str]()
         yield asked
-        asked.update(self._requests(controller))
-        asked.subtract(before)
-        for operation in [name for name, count in asked.items() if not count]:
-            del asked[operation]
+        asked.update(requests_of(self.aws, controller.function) - before)
 
     def idle(self) -> bool:
         """Whether no message waits to be handled or is being handled; later ones may be delayed."""
@@ -167,22 +162,6 @@ class Idle:
             function["MemorySize"],
             prices.POLLERS if limited else prices.POLLERS_AT_LEAST,
         )
-
-    def _requests(self, controller: Controller) -> Counter[str]:
-        url = f"{self.aws.endpoint_url}/_laptop/requests"
-        with urllib.request.urlopen(url) as answer:  # noqa: S310  # loopback
-            counts = json.load(answer)
-        ours = [asked for who, asked in counts.items() if who.endswith(f"/{controller.function}")]
-        return sum(map(Counter, ours), Counter())
-
-
-def wait(what: str, done: Callable[[], bool]) -> None:
-    """Look until it is done. Raises TimeoutError after `WAIT_SECONDS`."""
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not done():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"Waited {WAIT_SECONDS:.0f} s for {what}, which did not come.")
-        time.sleep(LOOK_SECONDS)
 
 
 def dollars(asked: Mapping[str, int]) -> float:

@@ -11,19 +11,13 @@ is left at 15 minutes, so that nothing but events can have told of an upload.
 import argparse
 import json
 import re
-import threading
 import time
-import urllib.request
 from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-import psutil
 import pulumi
 from botocore.config import Config
 
@@ -32,15 +26,16 @@ from components import DataStore, RetrainingTriggers, TrainingPipeline
 from components.runtime.segment import Segments
 from components.runtime.snapshot import Snapshot
 from laptop import REGION
+from laptop.demo.meter import Meter
 from laptop.engine import Engine
 from laptop.server import LaptopAWS
+
+from .watching import LOOK_SECONDS, memory_of, requests_of, wait
 
 NAME = "load"
 UPLOADERS = 8
 QUIET_SECONDS = 3
 WINDOW_SECONDS = 1
-WAIT_SECONDS = 300.0
-LOOK_SECONDS = 0.25
 CODE = "import json, sys; sys.exit(json.load(open(sys.argv[1]))['objects'] < 1)"
 
 
@@ -175,43 +170,13 @@ class Result:
         )
 
 
-class Watch:
-    """The peak of resident memory of the processes of one function (Linux).
-
-    Each counts from its own beginning, with the interpreter and boto3, as Lambda counts.
-    """
-
-    def __init__(self, server: int, function: str) -> None:
-        self.peak = 0
-        self._server = psutil.Process(server)
-        self._function = function
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._follow, daemon=True)
-
-    def __enter__(self) -> "Watch":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _follow(self) -> None:
-        while not self._stop.wait(LOOK_SECONDS):
-            for process in self._server.children():
-                with suppress(psutil.Error, OSError):
-                    if process.environ().get("AWS_LAMBDA_FUNCTION_NAME") == self._function:
-                        status = Path(f"/proc/{process.pid}/status").read_text()
-                        (kib,) = re.findall(r"VmHWM:\s+(\d+) kB", status)
-                        self.peak = max(self.peak, int(kib) * 1024)
-
-
 class Load:
     """Uploads to a loop, and what is seen of it from outside."""
 
     def __init__(self, aws: LaptopAWS, outputs: dict[str, Any]) -> None:
         self.aws = aws
         self.outputs = outputs
+        self.function: str = outputs["function_name"]
         session = aws.session()
         self.s3 = session.client("s3", config=Config(max_pool_connections=UPLOADERS))
         self.sqs = session.client("sqs")
@@ -223,7 +188,7 @@ class Load:
         """Upload in so many bursts, and wait until nothing is left to do."""
         began = time.monotonic()
         uploading = 0.0
-        with Watch(self.aws.pid, self.outputs["function_name"]) as watch:
+        with Meter(LOOK_SECONDS, partial(memory_of, self.aws, self.function)) as meter:
             for burst in range(bursts):
                 runs = len(self.executions())
                 started = time.monotonic()
@@ -247,8 +212,8 @@ class Load:
             objects=len(found),
             lost=len(set(map(key, range(uploads))) - found),
             dead_letters=sum(self.messages(self.outputs["dead_letter_queue_url"])),
-            memory=watch.peak,
-            requests=self.requests(),
+            memory=meter.peak,
+            requests=requests_of(self.aws, self.function),
         )
 
     def upload(self, numbers: range) -> None:
@@ -304,36 +269,17 @@ class Load:
 
     def durations(self) -> list[float]:
         """Seconds of each invocation of the controller, as Lambda's log reports them."""
-        name = self.outputs["function_name"]
-        function = self.functions.get_function_configuration(FunctionName=name)
+        function = self.functions.get_function_configuration(FunctionName=self.function)
         pages = self.logs.get_paginator("filter_log_events").paginate(
             logGroupName=function["LoggingConfig"]["LogGroup"], filterPattern="REPORT"
         )
         lines = [event["message"] for page in pages for event in page["events"]]
         return [float(ms) / 1000 for line in lines for ms in re.findall(r"\tDuration: (\S+)", line)]
 
-    def requests(self) -> Counter[str]:
-        """What the controller has asked, by operation; its logs are Lambda's affair."""
-        url = f"{self.aws.endpoint_url}/_laptop/requests"
-        with urllib.request.urlopen(url) as answer:  # noqa: S310  # loopback
-            counts = json.load(answer)
-        function = self.outputs["function_name"]
-        ours = [count for who, count in counts.items() if who.endswith(f"/{function}")]
-        return sum(map(Counter, ours), Counter())
-
 
 def key(number: int) -> str:
     """Where an upload goes: folders of a thousand."""
     return f"data/{number // 1000:03}/{number % 1000:03}.csv"
-
-
-def wait(what: str, done: Callable[[], bool]) -> None:
-    """Look until it is done. Raises TimeoutError after `WAIT_SECONDS`."""
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not done():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"Waited {WAIT_SECONDS:.0f} s for {what}, which did not come.")
-        time.sleep(LOOK_SECONDS)
 
 
 def measure(uploads: int, bursts: int) -> Result:

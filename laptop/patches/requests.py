@@ -1,7 +1,7 @@
 """Who has asked for what, and how often, since the laptop AWS was started.
 
 ``GET /_laptop/requests`` answers with JSON, ``{"<ARN of who>": {"<service>:<Operation>": n}}``, of
-every request that botocore's model can name. Refused ones count too, as they do on AWS.
+every request that botocore's model can name and IAM allows.
 """
 
 import json
