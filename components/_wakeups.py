@@ -20,8 +20,11 @@ from ._outputs import json_text
 BATCH_SIZE = 1000
 """A burst of uploads is a few wake-ups, not one each."""
 BATCH_SIZE_WITHOUT_WINDOW = 10
-RECEIVES_BEFORE_DEAD = 5
+MAXIMUM_RECEIVES = 5
 """AWS advises at least five for a queue that feeds a function (Lambda developer guide, SQS)."""
+MAXIMUM_CONCURRENCY = 2
+"""The smallest that Lambda takes; single flight comes from a claim, not from here. A mapping with a
+maximum is polled by five pollers for good, one without by as few as two (docs/adr/0011)."""
 VISIBILITY_TIMEOUTS = 6
 """Visibility in function timeouts, as the same page advises, so that a retry waits for a batch."""
 DEAD_LETTER_SECONDS = 14 * 24 * 3600  # the longest that SQS keeps a message
@@ -36,19 +39,38 @@ class Pace:
     sweep: str
     batch_size: int
     window_seconds: int
+    maximum_concurrency: int | None
+    """None: Lambda's own."""
+    maximum_receives: int
 
 
-def pace(args: Mapping[str, Any], *, sweep: str, window_seconds: int) -> Pace:
-    """Read ``sweep_schedule``, ``batch_size`` and ``batch_window_seconds``, with these defaults.
+def pace(
+    args: Mapping[str, Any],
+    *,
+    sweep: str,
+    window_seconds: int,
+    maximum_concurrency: int | None = MAXIMUM_CONCURRENCY,
+) -> Pace:
+    """Read what the arguments say of it, with these defaults.
 
-    Raises ``ArgumentError`` if Lambda would refuse the batches (API reference,
-    CreateEventSourceMapping).
+    Raises ``ArgumentError`` if Lambda would refuse the batches or the concurrency (API reference,
+    CreateEventSourceMapping), or SQS the receives (API reference, SetQueueAttributes).
     """
     made = Pace(
         sweep=schedule("sweep_schedule", args.get("sweep_schedule") or sweep),
         batch_size=whole("batch_size", given(args, "batch_size", BATCH_SIZE), 1, 10_000),
         window_seconds=whole(
             "batch_window_seconds", given(args, "batch_window_seconds", window_seconds), 0, 300
+        ),
+        maximum_concurrency=maximum_concurrency
+        and whole(
+            "maximum_concurrency",
+            given(args, "maximum_concurrency", maximum_concurrency),
+            MAXIMUM_CONCURRENCY,
+            1000,
+        ),
+        maximum_receives=whole(
+            "maximum_receives", given(args, "maximum_receives", MAXIMUM_RECEIVES), 1, 1000
         ),
     )
     if made.batch_size > BATCH_SIZE_WITHOUT_WINDOW and made.window_seconds == 0:
@@ -136,7 +158,7 @@ def wakeup_queue(
         visibility_timeout_seconds=VISIBILITY_TIMEOUTS * timeout,
         policy=document([may_wake]),
         redrive_policy=json_text(
-            {"deadLetterTargetArn": dead.arn, "maxReceiveCount": RECEIVES_BEFORE_DEAD}
+            {"deadLetterTargetArn": dead.arn, "maxReceiveCount": pace.maximum_receives}
         ),
         tags=shared.tags,
         opts=opts,
@@ -167,8 +189,8 @@ def wake(
         batch_size=pace.batch_size,
         maximum_batching_window_in_seconds=pace.window_seconds,
         function_response_types=["ReportBatchItemFailures"],
-        # The smallest that Lambda takes; single flight comes from a claim, not from here.
-        scaling_config={"maximum_concurrency": 2},
+        scaling_config=pace.maximum_concurrency
+        and {"maximum_concurrency": pace.maximum_concurrency},
         tags=shared.tags,
         opts=pulumi.ResourceOptions.merge(
             opts, pulumi.ResourceOptions(depends_on=[function.policy, *after])

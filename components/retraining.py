@@ -23,6 +23,8 @@ MOST_RUNS_PER_DAY = 100  # as many as the controller remembers in its state docu
 RETRIES = 3
 RETRY_SECONDS = 900
 TIMEOUT_SECONDS = 120
+REQUEST_TIMEOUT_SECONDS = 20
+REQUEST_ATTEMPTS = 4
 CLAIM_SECONDS = 900
 CLOCK_SECONDS = 300
 """Two controllers' clocks may differ by so much without a claim being taken from the living."""
@@ -74,13 +76,26 @@ class RetrainingTriggersArgs(TypedDict):
     900."""
     timeout_seconds: NotRequired[int]
     """Seconds that the controller may take for one look, 30 to 900. Defaults to 120."""
+    request_timeout_seconds: NotRequired[int]
+    """Seconds that the controller waits for a connection to AWS, and for each part of an answer.
+    All attempts together must fit in the timeout. Defaults to 20, or less if the timeout is
+    short."""
+    request_attempts: NotRequired[int]
+    """How often it makes one request at most, with growing waits, if it got no answer, an internal
+    error, or was throttled: 1 to 10. Defaults to 4."""
+    maximum_concurrency: NotRequired[int]
+    """Most controllers that look at once, 2 to 1000, of which one acts. Defaults to 2, the least
+    that Lambda takes."""
+    maximum_receives: NotRequired[int]
+    """How often a wake-up is tried before it goes to the dead-letter queue, 1 to 1000. Defaults to
+    5, the least that AWS advises."""
     claim_seconds: NotRequired[int]
     """Seconds after which a claim to start a run, whose holder died, may be taken over: at least
     the timeout and 300 for clocks that differ. Defaults to 900."""
     alarm_actions: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
     """ARNs to notify when a person is needed (a run failed for good, or drift stands with nothing
-    new to learn from) or a wake-up failed five times, such as an SNS topic. By default nobody; the
-    ledger says it anyway."""
+    new to learn from) or a wake-up went to the dead-letter queue, such as an SNS topic. By default
+    nobody; the ledger says it anyway."""
     sweep_schedule: NotRequired[str]
     """When the controller looks even if no event came: a lost event costs at most this long.
     Defaults to `rate(15 minutes)`."""
@@ -110,7 +125,7 @@ class RetrainingTriggers(pulumi.ComponentResource):
     queue_url: pulumi.Output[str]
     """URL of the queue that wakes the controller; any message does."""
     dead_letter_queue_url: pulumi.Output[str]
-    """URL of the queue of wake-ups that failed five times: it should be empty."""
+    """URL of the queue of wake-ups that failed too often: it should be empty."""
     function_name: pulumi.Output[str]
     """Name of the controller's function."""
 
@@ -134,6 +149,16 @@ class RetrainingTriggers(pulumi.ComponentResource):
         retries = whole("retries", given(args, "retries", RETRIES), 0, 10)
         retry = whole("retry_seconds", given(args, "retry_seconds", RETRY_SECONDS))
         timeout = whole("timeout_seconds", given(args, "timeout_seconds", TIMEOUT_SECONDS), 30, 900)
+        attempts = whole(
+            "request_attempts", given(args, "request_attempts", REQUEST_ATTEMPTS), 1, 10
+        )
+        longest_request = timeout // attempts
+        request = whole(
+            "request_timeout_seconds",
+            given(args, "request_timeout_seconds", min(REQUEST_TIMEOUT_SECONDS, longest_request)),
+            1,
+            longest_request,
+        )
         claim = whole(
             "claim_seconds",
             given(args, "claim_seconds", max(CLAIM_SECONDS, timeout + CLOCK_SECONDS)),
@@ -283,6 +308,8 @@ class RetrainingTriggers(pulumi.ComponentResource):
                 "HOURS_PER_MONTH": str(hours) if hours else "",
                 "RETRIES": str(retries),
                 "RETRY_SECONDS": str(retry),
+                "REQUEST_TIMEOUT_SECONDS": str(request),
+                "REQUEST_ATTEMPTS": str(attempts),
             },
             timeout=timeout,
             shared=common,
@@ -307,8 +334,8 @@ class RetrainingTriggers(pulumi.ComponentResource):
         cloudwatch.MetricAlarm(
             f"{name}-dead-letters",
             alarm_description=(
-                f"Wake-ups of the retrain controller of {loop} failed five times. Its log says "
-                f"why; once it is mended: perennial redrive --loop {loop}."
+                f"Wake-ups of the retrain controller of {loop} failed {rhythm.maximum_receives} "
+                f"times. Its log says why; once it is mended: perennial redrive --loop {loop}."
             ),
             namespace="AWS/SQS",
             metric_name="ApproximateNumberOfMessagesVisible",

@@ -110,7 +110,10 @@ class ModelEndpoint(pulumi.ComponentResource):
         capture_percent = whole(
             "capture_percent", given(args, "capture_percent", CAPTURE_PERCENT), 1, 100
         )
-        rhythm = pace(args, sweep=SWEEP, window_seconds=BATCH_WINDOW_SECONDS)
+        # Few events come, so that no maximum is needed, and an idle queue is polled less.
+        rhythm = pace(
+            args, sweep=SWEEP, window_seconds=BATCH_WINDOW_SECONDS, maximum_concurrency=None
+        )
         images = repository(args["image"])
         endpoint_name = physical_name(name, NAME_LIMIT - VERSION_SUFFIX)
         super().__init__("perennial-mlops:index:ModelEndpoint", name, {}, opts)

@@ -215,20 +215,19 @@ class Route:
 
     def takes(self, request: Request) -> bool:
         return (
-            self.operation.http["method"] == request.method
-            and self.query <= request.query.keys()
+            self.query <= request.query.keys()
             and self.headers <= request.headers.keys()
             and self.path.fullmatch(request.path) is not None
         )
 
 
 @functools.cache
-def routes(service: str) -> list[Route]:
-    """The operations of a REST service, the most particular first."""
+def routes(service: str, method: str) -> list[Route]:
+    """The operations of a REST service with this HTTP method, the most particular first."""
     model = service_model(service)
     models = [model.operation_model(name) for name in model.operation_names]
     # S3 keeps deprecated operations beside their successors, under the same URI.
-    found = [route(one) for one in models if not one.deprecated]
+    found = [route(one) for one in models if not one.deprecated and one.http["method"] == method]
     return sorted(found, key=lambda one: (-len(one.query | one.headers), -len(one.path.pattern)))
 
 
@@ -254,7 +253,7 @@ def path_group(found: re.Match[str]) -> str:
 
 
 def read_rest(service: str, request: Request) -> tuple[str, dict[str, Any]] | None:
-    taken = next((one for one in routes(service) if one.takes(request)), None)
+    taken = next((one for one in routes(service, request.method) if one.takes(request)), None)
     if taken is None:
         return None
     model, matched = taken.operation, taken.path.fullmatch(request.path)

@@ -30,7 +30,7 @@ ENTRIES_A_SEGMENT = 500
 """Some 20 KB compressed, which is what an append reads and writes again."""
 
 THREADS = 10  # as many connections as a boto3 client keeps
-_ATTEMPTS = 20  # lambdas that append at once: two for each controller
+_ATTEMPTS = 20  # lambdas that append at once: two for each controller, and a few more of deploy
 _SUFFIX = ".jsonl.gz"
 _TIME = '"time":"'
 

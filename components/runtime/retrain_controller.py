@@ -49,6 +49,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from . import lean_s3
 from .document import Conflict, Document, error_code, read_json
 from .failure import Cause, FailedStep, cause_of_run
 from .inventory import CONNECTIONS, SWEEP, Hints, Inventory, InventoryStore, TimeLeft, plenty
@@ -222,8 +223,18 @@ def handler(event: Event, context: Any) -> dict[str, Any]:
 
 @functools.cache
 def _clients() -> Clients:
-    s3 = boto3.client("s3", config=Config(max_pool_connections=CONNECTIONS))
-    return Clients(s3, *map(boto3.client, ("sqs", "sagemaker", "cloudwatch")))
+    timeout = float(os.environ["REQUEST_TIMEOUT_SECONDS"])
+    attempts = int(os.environ["REQUEST_ATTEMPTS"])
+    config = Config(
+        connect_timeout=timeout,
+        read_timeout=timeout,
+        retries={"mode": "standard", "total_max_attempts": attempts},
+    )
+    pool = config.merge(lean_s3.CONFIG).merge(Config(max_pool_connections=CONNECTIONS))
+    return Clients(
+        lean_s3.LeanS3(boto3.client("s3", config=pool), timeout),
+        *(boto3.client(name, config=config) for name in ("sqs", "sagemaker", "cloudwatch")),
+    )
 
 
 class RetrainController:

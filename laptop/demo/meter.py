@@ -1,18 +1,21 @@
 """What the whole loop costs this machine."""
 
 import threading
+from collections.abc import Callable
 
 import psutil
 
 
 class Meter:
-    """The peak of the resident memory of this process and all its descendants, in bytes.
+    """The peak of what `look` sees, which is sampled every so many seconds.
 
-    Sampled; shared pages count once for each process, so the figure errs on the high side.
+    By default the resident memory of this process and all its descendants, in bytes. Shared pages
+    count once for each process, so the figure errs on the high side.
     """
 
-    def __init__(self, every: float = 0.5) -> None:
+    def __init__(self, every: float = 0.5, look: Callable[[], int] | None = None) -> None:
         self._every = every
+        self._look = look or (lambda: resident(psutil.Process()))
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._sample, name="meter", daemon=True)
         self.peak = 0
@@ -27,7 +30,7 @@ class Meter:
 
     def _sample(self) -> None:
         while not self._stop.wait(self._every):
-            self.peak = max(self.peak, resident(psutil.Process()))
+            self.peak = max(self.peak, self._look())
 
 
 def resident(root: psutil.Process) -> int:

@@ -72,7 +72,7 @@ def install(*, endpoint_url: str, workdir: Path) -> tuple[Callable[..., Any], Ca
     from ministack.app import app
     from ministack.core import lambda_runtime
 
-    from . import sagemaker, strictness
+    from . import requests, sagemaker, strictness
 
     complaints = unpinned(pins())
     if complaints:
@@ -86,4 +86,4 @@ def install(*, endpoint_url: str, workdir: Path) -> tuple[Callable[..., Any], Ca
         service.shutdown()
         lambda_runtime.reset()
 
-    return app, shut_down
+    return requests.telling(app), shut_down

@@ -7,7 +7,7 @@ in the queue (Lambda holds them in flight), and a batch is not split at 6 MB.
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from ministack.core.responses import error_response_json
@@ -23,6 +23,9 @@ PINS = {
     "ministack.services.lambda_svc._esms": "AccountRegionScopedDict",
     "ministack.services.lambda_svc._update_esm": "(esm_id: str, data: dict)",
     "ministack.services.sqs._collect_msgs": "(q: dict, max_n: int, vis_timeout: int) -> list",
+    "ministack.services.sqs._delete_messages_for_esm": (
+        "(queue_url: str, receipt_handles: set[str]) -> None"
+    ),
     "ministack.services.sqs._dlq_sweep": "(q: dict) -> None",
     "ministack.services.sqs._expire_retained": "(q: dict) -> None",
     "ministack.services.sqs._get_q": "(url: str, action: str | None = None) -> dict",
@@ -48,6 +51,7 @@ def install() -> None:
     lambda_svc._create_esm = create_mapping
     lambda_svc._update_esm = update_mapping
     sqs._receive_messages_for_esm = receive
+    sqs._delete_messages_for_esm = delete
 
 
 def refusal(mapping: dict[str, Any]) -> Any:
@@ -69,8 +73,10 @@ def receive(queue_url: str, batch_size: int) -> list[dict[str, Any]]:
     with sqs._queues_lock:
         queue = sqs._get_q(queue_url)
         sqs._expire_retained(queue)
-        sqs._dlq_sweep(queue)
         now = time.time()
+        # It puts a new list in the place of the old, and what arrives meanwhile would be lost.
+        if any(each["receive_count"] and each["visible_at"] <= now for each in queue["messages"]):
+            sqs._dlq_sweep(queue)
         window = batching_window(queue["attributes"]["QueueArn"])
         due = batch_due(
             [message["visible_at"] for message in queue["messages"]], now, batch_size, window
@@ -85,6 +91,20 @@ def receive(queue_url: str, batch_size: int) -> list[dict[str, Any]]:
         visibility = int(queue["attributes"].get("VisibilityTimeout", "30"))
         messages: list[dict[str, Any]] = sqs._collect_msgs(queue, batch_size, visibility)
         return messages
+
+
+def delete(queue_url: str, receipt_handles: set[str]) -> None:
+    """Delete the messages of a batch that was handled."""
+    with sqs._queues_lock:
+        remove(sqs._get_q(queue_url)["messages"], receipt_handles)
+
+
+def remove(messages: list[dict[str, Any]], receipt_handles: Collection[str]) -> None:
+    """Take messages out of a list to whose end other threads add, without a lock."""
+    seen = len(messages)
+    messages[:seen] = [
+        each for each in messages[:seen] if each.get("receipt_handle") not in receipt_handles
+    ]
 
 
 def batching_window(queue_arn: str) -> float:

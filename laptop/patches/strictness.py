@@ -12,8 +12,9 @@ from ministack import app
 from ministack.core import iam_actions
 
 from .. import strict, wire
+from . import requests
 
-PINS = {
+PINS = requests.PINS | {
     "ministack.app.SERVICE_HANDLERS": "dict",
     "ministack.core.iam_actions.access_denied_response": (
         "(service: str, action: str, principal_arn: str, request_id: str, *, "
@@ -59,21 +60,16 @@ def checked(service: str, model: str, handler: Handler) -> Handler:
     ) -> Reply:
         # The two SageMaker services share a signing name, by which requests are routed.
         runtime = service == "sagemaker" and "x-amz-target" not in headers
-        found = refusals(
-            "sagemaker-runtime" if runtime else model,
-            wire.Request(method, path, query, headers, body),
-        )
-        if found:
-            return refuse(service, headers, found)
+        asked_of = "sagemaker-runtime" if runtime else model
+        asked = wire.read(asked_of, wire.Request(method, path, query, headers, body))
+        if asked:  # else the service itself says why it cannot be read
+            requests.count(asked_of, asked[0])
+            found = strict.problems(asked_of, *asked)
+            if found:
+                return refuse(service, headers, found)
         return await handler(method, path, headers, body, query)
 
     return handle
-
-
-def refusals(model: str, request: wire.Request) -> list[str]:
-    """What the model refuses of a request; nothing of one that cannot be read."""
-    asked = wire.read(model, request)
-    return strict.problems(model, *asked) if asked else []
 
 
 def refuse(service: str, headers: dict[str, str], found: list[str]) -> Reply:

@@ -272,6 +272,8 @@ class EventSourceMapping(Handler):
         if changed - {"tags"}:
             shape = {name: field for name, field in self.shape.items() if name != "eventSourceArn"}
             params = {"UUID": old["uuid"], **to_aws(shape, new)}
+            if "scalingConfig" in changed:  # what is left out stays as it was
+                params.setdefault("ScalingConfig", {})
             calls.append(Call("lambda", "UpdateEventSourceMapping", params))
         return calls + (self.tagging.change(old, new) if "tags" in changed else [])
 

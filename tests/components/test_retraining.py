@@ -69,6 +69,8 @@ def test_the_controller_knows_what_to_watch_and_what_to_start(engine: Engine) ->
         "HOURS_PER_MONTH": "",
         "RETRIES": "3",
         "RETRY_SECONDS": "900",
+        "REQUEST_TIMEOUT_SECONDS": "20",
+        "REQUEST_ATTEMPTS": "4",
         "NAMESPACE": "Perennial",
     }
 
@@ -107,6 +109,28 @@ def test_a_slower_controller_holds_its_claim_for_longer(deploy: Deploy) -> None:
     assert function["environment"]["variables"]["CLAIM_SECONDS"] == "1200"
 
 
+def test_all_attempts_of_a_request_fit_in_the_shortest_look(deploy: Deploy) -> None:
+    engine = deploy(lambda: RetrainingTriggers("churn", {**NEEDED, "timeout_seconds": 30}))
+    variables = engine.one("Function").inputs["environment"]["variables"]
+    assert variables["REQUEST_TIMEOUT_SECONDS"] == "7"
+    assert variables["REQUEST_ATTEMPTS"] == "4"
+
+
+def test_how_many_look_at_once_and_how_often_a_wake_up_is_tried_can_be_said(
+    deploy: Deploy,
+) -> None:
+    args: Any = {**NEEDED, "maximum_concurrency": 5, "maximum_receives": 8}
+    engine = deploy(lambda: RetrainingTriggers("churn", args))
+    mapping = engine.one("EventSourceMapping").inputs
+    queue = engine.one("Queue", "churn-retrain-wakeups")
+    assert mapping["scalingConfig"] == {"maximumConcurrency": 5}
+    assert queue.json("redrivePolicy")["maxReceiveCount"] == 8
+    assert (
+        "failed 8 times"
+        in engine.one("MetricAlarm", "churn-dead-letters").inputs["alarmDescription"]
+    )
+
+
 def test_a_ceiling_of_hours_is_handed_on(deploy: Deploy) -> None:
     args: Any = {**NEEDED, "training_hours_per_month": 1.5}
     variables = deploy(lambda: RetrainingTriggers("churn", args)).one("Function").inputs
@@ -140,6 +164,16 @@ def test_whole_numbers_may_arrive_as_floats(deploy: Deploy) -> None:
         ({"max_wait_seconds": 299}, "max_wait_seconds is 299, and it must be at least 300"),
         ({"runs_per_day": 0}, "runs_per_day is 0, and it must be between 1 and 100"),
         ({"runs_per_day": 101}, "runs_per_day is 101, and it must be between 1 and 100"),
+        ({"request_attempts": 0}, "request_attempts is 0, and it must be between 1 and 10"),
+        (
+            {"request_timeout_seconds": 31},
+            "request_timeout_seconds is 31, and it must be between 1 and 30",
+        ),
+        (
+            {"maximum_concurrency": 1},
+            "maximum_concurrency is 1, and it must be between 2 and 1000",
+        ),
+        ({"maximum_receives": 0}, "maximum_receives is 0, and it must be between 1 and 1000"),
         ({"retries": 11}, "retries is 11, and it must be between 0 and 10"),
         (
             {"training_hours_per_month": -1},

@@ -71,6 +71,13 @@ def test_the_queue_feeds_the_function_in_batches(engine: Engine, name: str) -> N
     assert mapping["maximumBatchingWindowInSeconds"] >= 1
 
 
+def test_only_where_events_come_in_bursts_is_concurrency_limited(engine: Engine, name: str) -> None:
+    """For a mapping with a limit is polled more, and each poll of an idle queue costs."""
+    mapping = engine.one("EventSourceMapping", f"{name}-wakeups").inputs
+    limited = {"maximumConcurrency": 2}
+    assert mapping.get("scalingConfig") == (None if name == "churn-deploy" else limited)
+
+
 def test_a_message_is_hidden_six_times_as_long_as_the_function_may_run(
     engine: Engine, name: str
 ) -> None:

@@ -409,7 +409,6 @@ CASES = [
             "batchSize": 10,
             "maximumBatchingWindowInSeconds": 5,
             "functionResponseTypes": ["ReportBatchItemFailures"],
-            "scalingConfig": {"maximumConcurrency": 2},
         },
         ("queue", "role", "role policy", "function"),
     ),

@@ -70,6 +70,21 @@ def test_a_window_gathers_more_than_ten_messages_into_one_batch(
     assert batch_reported(client, report) == bodies
 
 
+class Arriving(list[dict[str, Any]]):
+    """Messages, of which another comes whenever somebody looks."""
+
+    def __getitem__(self, which: Any) -> Any:
+        found = super().__getitem__(which)
+        self.append({"receipt_handle": None})
+        return found
+
+
+def test_a_message_that_comes_while_a_batch_is_deleted_stays() -> None:
+    messages = Arriving([{"receipt_handle": handle} for handle in ("a", "b", None)])
+    batches.remove(messages, {"a", "b"})
+    assert list(messages) == [{"receipt_handle": None}] * 2
+
+
 def test_a_full_batch_does_not_wait_for_its_window(
     client: Client, queue: tuple[str, str], mapped: Callable[..., str]
 ) -> None:

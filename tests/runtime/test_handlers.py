@@ -36,6 +36,8 @@ ENVIRONMENT = {
     "MAX_WAIT_SECONDS": "3600",
     "RUNS_PER_DAY": "10",
     "HOURS_PER_MONTH": "",
+    "REQUEST_TIMEOUT_SECONDS": "20",
+    "REQUEST_ATTEMPTS": "4",
     "RETRIES": "2",
     "RETRY_SECONDS": "900",
     "MODEL_PACKAGE_GROUP_NAME": "churn",
@@ -234,3 +236,19 @@ def test_clients_are_built_once_a_process(
     assert build() is build()
     assert len(made) == len(set(made)) > 0
     build.cache_clear()
+
+
+def test_the_retrain_controller_waits_and_repeats_as_the_component_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    monkeypatch.setenv("REQUEST_TIMEOUT_SECONDS", "7")
+    monkeypatch.setenv("REQUEST_ATTEMPTS", "2")
+    retrain_controller._clients.cache_clear()
+    clients = retrain_controller._clients()
+    retrain_controller._clients.cache_clear()
+    for client in (clients.s3, clients.sqs, clients.sagemaker, clients.cloudwatch):
+        config = client.meta.config
+        assert (config.connect_timeout, config.read_timeout) == (7, 7)
+        assert config.retries == {"mode": "standard", "total_max_attempts": 2}
+    assert clients.s3.meta.config.signature_version == "s3v4"
