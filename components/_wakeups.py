@@ -189,8 +189,9 @@ def wake(
         batch_size=pace.batch_size,
         maximum_batching_window_in_seconds=pace.window_seconds,
         function_response_types=["ReportBatchItemFailures"],
-        scaling_config=pace.maximum_concurrency
-        and {"maximum_concurrency": pace.maximum_concurrency},
+        scaling_config=None
+        if pace.maximum_concurrency is None
+        else {"maximum_concurrency": pace.maximum_concurrency},
         tags=shared.tags,
         opts=pulumi.ResourceOptions.merge(
             opts, pulumi.ResourceOptions(depends_on=[function.policy, *after])
