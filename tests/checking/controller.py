@@ -38,4 +38,16 @@ SKEW = timedelta(minutes=5)
 def wake(client: Any, now: datetime, owner: str) -> None:
     """One wake-up of a controller."""
     clients = Clients(s3=client, sqs=client, sagemaker=client, cloudwatch=client)
-    RetrainController(SETTINGS, clients, owner).wake(now)
+    controller = RetrainController(SETTINGS, clients, owner)
+    before = _kept(controller)
+    try:
+        controller.wake(now)
+    finally:
+        assert _kept(controller) == before, "The controller keeps something: see memory.py."
+
+
+def _kept(controller: RetrainController) -> str:
+    """All that a controller can remember beyond the function that it is in."""
+    store = vars(controller.inventory)
+    parts = (vars(controller), store, vars(store["segments"]), vars(controller.ledger))
+    return repr([sorted(part.items(), key=str) for part in parts])

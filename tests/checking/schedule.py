@@ -88,13 +88,21 @@ def moves(scene: Scene) -> Iterator[Move]:
     yield from _changes(scene)
 
 
-def _moves_of(scene: Scene, flight: Flight) -> Iterator[Move]:
-    yield Move("step", flight.who)
+def every_move(scene: Scene) -> Iterator[Move]:
+    """Every move that is possible, one call at a time: what `moves` must come to."""
+    for flight in scene.flights:
+        yield from _moves_of(scene, flight, far=1)
+    yield from _wakes(scene)
+    yield from _changes(scene)
+
+
+def _moves_of(scene: Scene, flight: Flight, far: int = 0) -> Iterator[Move]:
+    yield Move("step", flight.who, far=far)
     if scene.left.kills:
         yield Move("kill", flight.who)
     if scene.left.faults and flight.asks:
         for fault in faults_of(flight.asks):
-            yield Move("step", flight.who, fault=fault)
+            yield Move("step", flight.who, fault=fault, far=far)
 
 
 def _wakes(scene: Scene) -> Iterator[Move]:
@@ -145,12 +153,13 @@ def _others_may_touch(scene: Scene, who: int, request: Request) -> bool:
     }
     if key in outside:
         return bool(outside[key])
-    if request.operation == "list_object_versions":
+    if request.operation in ("list_object_versions", "head_object"):
         return bool(left.data)
-    if request.operation == "head_object":
-        return False  # a version never changes
     if request.operation == "describe_alarms":
         return bool(left.alarm)
+    if request.operation == "start_pipeline_execution":  # the promises judge what was before it
+        events = (left.data, left.code, left.alarm, left.pauses, left.asks, left.ends)
+        return others or any(events)
     if "execution" in request.operation:
         return others or bool(left.ends)
     return others
