@@ -39,6 +39,8 @@ class Flight:
     who: int
     number: int
     woke_at: datetime
+    told: str = ""
+    """The object that an event told it of; "" if the sweep woke it."""
     known: tuple[Reply, ...] = ()
     asks: Request | None = None
     faults: int = 0
@@ -48,12 +50,13 @@ class Flight:
     @cached_property
     def key(self) -> int:
         """Equal for two flights that go on in the same way."""
-        return hash((self.who, self.number, self.woke_at, self.path, self.faults > 0))
+        begun = (self.who, self.number, self.woke_at, self.told)
+        return hash((begun, self.path, self.faults > 0))
 
-    def told(self, reply: Reply, path: int, *, faulty: bool) -> "Flight":
+    def answered(self, reply: Reply, path: int, *, faulty: bool) -> "Flight":
         faults = self.faults + faulty
         known = (*self.known, reply)
-        return Flight(self.who, self.number, self.woke_at, known, None, faults, path)
+        return Flight(self.who, self.number, self.woke_at, self.told, known, None, faults, path)
 
 
 GoesOn = Callable[[World, Request], bool]
@@ -98,7 +101,7 @@ class Boundary:
         self.world, reply = perform(before, request, fault)
         self._fault = None
         path = hash((path, reply.key))
-        self.flight = self.flight.told(reply, path, faulty=fault is not None)
+        self.flight = self.flight.answered(reply, path, faulty=fault is not None)
         if self.world is not before:
             self._witness(before, self.world)
         return reply
@@ -200,7 +203,7 @@ def _run(boundary: Boundary) -> None:
         forgetting(boundary),
     ):
         try:
-            wake(Client(boundary), flight.woke_at, str(flight.number))
+            wake(Client(boundary), flight.woke_at, str(flight.number), flight.told)
         except (ClientError, BotoCoreError):
             if not boundary.flight.faults:
                 raise

@@ -9,8 +9,10 @@ import io
 import json
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
+from components.runtime.inventory import HEAD_KEY
 from components.runtime.retrain_decision import WAIT_GROWTH
 from components.runtime.segment import Segments
 from components.runtime.snapshot import Snapshot
@@ -56,6 +58,7 @@ def witness(before: World, after: World) -> None:
         _append_only(before, after)
     if after.objects is not before.objects:
         _snapshots_stay(before, after)
+        _inventory_goes_forward(before, after)
 
 
 # --- at the start of a run ----------------------------------------------------------------------
@@ -183,6 +186,45 @@ def _snapshots_stay(before: World, after: World) -> None:
             # The same content under newer versions is the same snapshot.
             if not key.endswith(".json") or _content(before, versions) != _content(after, now):
                 raise Broken("never backwards", f"What {key} holds was changed.")
+
+
+def _inventory_goes_forward(before: World, after: World) -> None:
+    """Two writers lose nothing, no object goes back, and what is new has a new number."""
+    old, new = (world.objects.get((ARTIFACTS, HEAD_KEY)) for world in (before, after))
+    if old is new or not old or not new:
+        return
+    (was, places), (now, found) = _head(old[-1].body), _head(new[-1].body)
+    if now < was or (now == was and places != found):
+        raise Broken("never backwards", f"The inventory had the number {was}, and now {now}.")
+    for key, place in places.items():
+        if key not in found:
+            raise Broken("nothing lost", f"The inventory has forgotten {key}.")
+        if _latest(after, key, found[key]) < _earliest(after, key, place):
+            raise Broken("never backwards", f"The inventory holds an older state of {key}.")
+
+
+@cache
+def _head(body: bytes) -> tuple[int, dict[str, int | None]]:
+    """The number of the inventory's state, and the version of each object; None if it is gone."""
+    head = json.loads(body)
+    rows = map(json.loads, head["delta"])
+    return head["sequence"], {row[0]: int(row[1]) if len(row) > 1 else None for row in rows}
+
+
+def _earliest(world: World, key: str, version: int | None) -> int:
+    """The first version at which the object was so."""
+    return min(_gone(world, key)) if version is None else version
+
+
+def _latest(world: World, key: str, version: int | None) -> int:
+    """The last version at which the object was so."""
+    return max(_gone(world, key)) if version is None else version
+
+
+def _gone(world: World, key: str) -> list[int]:
+    """The versions at which the object was gone. The inventory knows none that was never there."""
+    versions = world.objects.get((DATA, key), ())
+    return [number for number, each in enumerate(versions) if each.deleted]
 
 
 # --- in the end ---------------------------------------------------------------------------------

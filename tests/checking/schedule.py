@@ -1,8 +1,9 @@
 """What can happen next, and the story of what has happened: the moves that every check is made of.
 
 A scene is a small world, the wake-ups under way in it, and what may still happen. Events are not in
-it: any controller may wake at any time, which is what lost, late, doubled and reordered events come
-to for a controller that never looks at them.
+it: any controller may wake at any time, for the sweep or told of any object, whether it has changed
+or not. That is what lost, late, doubled, reordered and forged events come to for a controller that
+takes nothing from them but which object to look at.
 """
 
 from collections.abc import Callable, Iterator
@@ -39,6 +40,8 @@ class Left:
     wakes: int = 0
     pace: tuple[timedelta, ...] = (timedelta(0),)
     """How long before a wake-up nothing else happened."""
+    tells: tuple[str, ...] = ("",)
+    """What wakes: the sweep if it is "", else an event about this object."""
     faults: int = 0
     kills: int = 0
 
@@ -115,7 +118,8 @@ def _wakes(scene: Scene) -> Iterator[Move]:
     for who in idle:
         for after in scene.left.pace:
             if not scene.flights or after < TIMEOUT:
-                yield Move("wake", who, after=after)
+                for told in scene.left.tells:
+                    yield Move("wake", who, told, after)
 
 
 def _changes(scene: Scene) -> Iterator[Move]:
@@ -192,7 +196,8 @@ def _wake(scene: Scene, move: Move, witness: Witness) -> Scene:
     left = replace(scene.left, wakes=scene.left.wakes - 1)
     world = scene.world.later(move.after)
     clock = world.now + (world.skew if move.who else timedelta(0))
-    flight = Flight(move.who, scene.woken + 1, clock)
+    told = f"data/{move.what}" if move.what else ""
+    flight = Flight(move.who, scene.woken + 1, clock, told)
     world, landed = fly(world, flight, lambda *_: False, witness)
     if landed is None:
         raise AssertionError("A controller woke and asked nothing.")
@@ -297,7 +302,8 @@ def tell(scene: Scene, move: Move) -> str:
         ahead = (
             f", whose clock is {scene.world.skew} ahead," if scene.world.skew and move.who else ""
         )
-        return f"{clock}  {name}{ahead} wakes"
+        told = f": an event tells of {move.what}" if move.what else ""
+        return f"{clock}  {name}{ahead} wakes{told}"
     (flight,) = (each for each in scene.flights if each.who == move.who)
     if move.kind == "kill":
         return f"{clock}  {name} is killed before {flight.asks}"

@@ -192,6 +192,11 @@ class World:
             ),
         )
 
+    def without(self, key: str) -> "World":
+        """A person has removed an object from the artifact bucket."""
+        objects = {name: each for name, each in self.objects.items() if name[1] != key}
+        return replace(self, objects=objects)
+
     def _document(self, key: str, value: object) -> "World":
         return self._with(ARTIFACTS, key, (Version(json.dumps(value).encode(), self.now),))
 
@@ -273,14 +278,15 @@ def _put_object(world: World, *, Bucket: str, Key: str, Body: bytes, **headers: 
     return after, {"ETag": _etag(Body)}
 
 
-def _head_object(world: World, *, Bucket: str, Key: str, **_: Any) -> Answer:
+def _head_object(world: World, *, Bucket: str, Key: str, **more: Any) -> Answer:
     versions = world.objects.get((Bucket, Key), ())
-    if not versions or versions[-1].deleted:
+    number = int(more.get("VersionId", len(versions) - 1))
+    if not versions or versions[number].deleted:
         raise Refused("404")
-    version = versions[-1]
+    version = versions[number]
     return world, {
         "ETag": version.etag,
-        "VersionId": str(len(versions) - 1),
+        "VersionId": str(number),
         "LastModified": version.modified,
         "ChecksumSHA256": hashlib.sha256(version.body).hexdigest(),
         "ContentLength": len(version.body),
