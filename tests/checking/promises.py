@@ -77,9 +77,10 @@ def _recorded_before(before: World, new: Execution) -> None:
 
 
 def _never_backwards(before: World, new: Execution) -> None:
-    for what, place in (("data", _place_of_data), ("code", _place_of_code)):
+    for what, places in (("data", _places_of_data), ("code", _place_of_code)):
         for other in before.executions:
-            if place(before, new) < place(before, other):
+            was, now = places(before, other), places(before, new)
+            if any(now[name] < was[name] for name in was.keys() & now.keys()):
                 raise Broken(
                     "never backwards", f"{_name(new)} runs on older {what} than {_name(other)}."
                 )
@@ -131,16 +132,32 @@ def _cooled_down(before: World, new: Execution) -> None:
 
 
 def _bursts_are_one_run(before: World, new: Execution) -> None:
-    """Its data had been quiet at some time, or a change has waited for the maximum wait."""
-    wanted = content(before, new)
+    """Its data had been quiet at some time, or a change has waited for the maximum wait.
+
+    If events woke a controller, of which others may have been lost, each object had been quiet.
+    """
+    wanted = content(before, new) or frozenset()
     ends = [*(since for since, _ in before.contents[1:]), before.now]
     for (since, data), end in zip(before.contents, ends, strict=True):
         if data == wanted and end - since + before.skew >= LIMITS.quiet_period:
             return
-    done = max((_place_of_data(before, each) for each in before.executions), default=-1)
+    if before.told and all(_was_quiet(before, each) for each in wanted):
+        return
+    places = (_places_of_data(before, each) for each in before.executions)
+    done = max((each[_WHOLE] for each in places if _WHOLE in each), default=-1)
     oldest = before.contents[min(done + 1, len(before.contents) - 1)][0]
     if oldest + LIMITS.max_wait > before.now + before.skew:
         raise Broken("bursts are one run", f"{_name(new)} starts on data that were never quiet.")
+
+
+def _was_quiet(world: World, wanted: tuple[str, bytes]) -> bool:
+    """Whether an object was what is wanted of it for the quiet period."""
+    since: datetime | None = None
+    for at, data in (*world.contents, (world.now, frozenset[tuple[str, bytes]]())):
+        if since and at - since + world.skew >= LIMITS.quiet_period:
+            return True
+        since = (since or at) if wanted in data else None
+    return False
 
 
 def _bounded_spend(before: World, new: Execution) -> None:
@@ -369,17 +386,29 @@ class _Reader:
         return {**answer, "Body": io.BytesIO(answer["Body"])}
 
 
-def _place_of_data(world: World, execution: Execution) -> int:
-    """The last time, before it started, at which the data were those of the execution."""
-    wanted = content(world, execution)
-    history = world.contents[: execution.changes]
-    return max(number for number, (_, data) in enumerate(history) if data == wanted)
+_WHOLE = ""
+"""Stands for the data as a whole among its objects."""
 
 
-def _place_of_code(world: World, execution: Execution) -> int:
+def _places_of_data(world: World, execution: Execution) -> dict[str, int]:
+    """The last time, before it started, at which the data were those of the execution: of each
+    object, and of the whole unless it never was so. An event may be lost, and that of another
+    object come: then the inventory knows the one change before the other."""
+    wanted = dict(content(world, execution) or ())
+    history = [dict(data) for _, data in world.contents[: execution.changes]]
+    keys, places = set(wanted).union(*history), dict[str, int]()
+    for number, data in enumerate(history):
+        if data == wanted:
+            places[_WHOLE] = number
+        same = (key for key in keys if data.get(key) == wanted.get(key))
+        places |= dict.fromkeys(same, number)
+    return places
+
+
+def _place_of_code(world: World, execution: Execution) -> dict[str, int]:
     wanted = dict(execution.parameters)["CodeVersion"]
     history = world.pushes[: execution.pushes]
-    return max(number for number, (_, version) in enumerate(history) if version == wanted)
+    return {"": max(number for number, (_, version) in enumerate(history) if version == wanted)}
 
 
 def _name(execution: Execution) -> str:

@@ -197,6 +197,7 @@ def _wake(scene: Scene, move: Move, witness: Witness) -> Scene:
     world = scene.world.later(move.after)
     clock = world.now + (world.skew if move.who else timedelta(0))
     told = f"data/{move.what}" if move.what else ""
+    world = replace(world, told=world.told or bool(told))
     flight = Flight(move.who, scene.woken + 1, clock, told)
     world, landed = fly(world, flight, lambda *_: False, witness)
     if landed is None:

@@ -108,13 +108,16 @@ class World:
     asked: tuple[datetime, ...] = ()
     """When a person asked for a run."""
     paused_at: datetime | None = None
+    told: bool = False
+    """A wake-up came of an event about one object: it does not look at the others."""
 
     @functools.cached_property
     def key(self) -> int:
         """Equal for two worlds that no controller and no promise can tell apart."""
         objects = hash(frozenset(self.objects.items()))
         ledger = hash(frozenset(self.records))
-        rest = (self.executions, self.alarm, self.contents, self.pushes, self.raised, self.asked)
+        history = (self.contents, self.pushes, self.raised, self.asked, self.told)
+        rest = (self.executions, self.alarm, *history)
         return hash((self.now, objects, ledger, *rest))
 
     @functools.cached_property
