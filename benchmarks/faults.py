@@ -44,10 +44,9 @@ def tell(outcome: Outcome) -> None:
 
 
 def count(outcomes: Iterable[tuple[int, Outcome]]) -> str:
-    schedules = faults = broken = 0
+    faults = broken = 0
     summary = "none"
-    for seed, outcome in outcomes:
-        schedules += 1
+    for schedules, (seed, outcome) in enumerate(outcomes, 1):
         faults += outcome.faults
         broken += outcome.broken is not None
         if outcome.broken and broken <= TOLD:
