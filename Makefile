@@ -31,13 +31,13 @@ engine: .venv/.laptop  ## the genuine pulumi, for ENGINE=pulumi and its tests: b
 test: .venv/.tests .venv/bin/perennial .venv-steps/.ready  ## the default tests (a few minutes)
 	$(PYTEST)
 
-test-all: .venv/.tests .venv/bin/perennial .venv-steps/.ready  ## the slower tiers: the wheel in an empty environment, the loop end to end, the genuine engine
-	$(PYTEST) -m 'packaging or loop or engine'
+test-all: .venv/.tests .venv/bin/perennial .venv-steps/.ready  ## the slower tiers: the wheel in an empty environment, the loop end to end, the genuine engine, the promises checked
+	$(PYTEST) -m 'packaging or loop or engine or checking or faults'
 
 bench: .venv/.laptop  ## what the components cost on top of bare resources, as ratios; LOOPS="1 10" RUNS=3
 	@.venv/bin/python -m benchmarks $(if $(LOOPS),--loops $(LOOPS)) $(if $(RUNS),--runs $(RUNS))
 
-checking: .venv/.tests  ## the promises of the retrain controller in every schedule and under every fault (long; not part of CI yet)
+checking: .venv/.tests  ## only the promises of the retrain controller, in every schedule of small worlds and under every fault
 	$(PYTEST) -m 'checking or faults'
 
 check: .venv/.tests  ## lint, format and types

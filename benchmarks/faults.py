@@ -15,6 +15,8 @@ from tests.checking.drawn import MOVES, Outcome, play
 
 TOLD = 5
 """So many broken schedules are named."""
+PROGRESS = 1000
+"""After so many schedules, one line says how far it is."""
 
 
 def main() -> None:
@@ -42,14 +44,17 @@ def tell(outcome: Outcome) -> None:
 
 
 def count(outcomes: Iterable[tuple[int, Outcome]]) -> str:
-    schedules = faults = broken = 0
-    for seed, outcome in outcomes:
-        schedules += 1
+    faults = broken = 0
+    summary = "none"
+    for schedules, (seed, outcome) in enumerate(outcomes, 1):
         faults += outcome.faults
         broken += outcome.broken is not None
         if outcome.broken and broken <= TOLD:
             print(f"--seed {seed}: {outcome.broken}", flush=True)
-    return f"{schedules:,} schedules, {faults:,} faults, {broken:,} broken"
+        summary = f"{schedules:,} schedules, {faults:,} faults, {broken:,} broken"
+        if schedules % PROGRESS == 0:
+            print(f"up to seed {seed}: {summary}", flush=True)
+    return summary
 
 
 if __name__ == "__main__":

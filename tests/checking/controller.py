@@ -3,6 +3,8 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+from components.runtime.inventory import SWEEP as SWEEP_HINTS
+from components.runtime.inventory import Hints
 from components.runtime.retrain_controller import Clients, RetrainController, Settings
 from components.runtime.retrain_world import Limits
 
@@ -35,7 +37,21 @@ SKEW = timedelta(minutes=5)
 """So far may two clocks differ."""
 
 
-def wake(client: Any, now: datetime, owner: str) -> None:
-    """One wake-up of a controller."""
+def wake(client: Any, now: datetime, owner: str, told: str = "") -> None:
+    """One wake-up of a controller, by an event about the object that it was `told` of, or by the
+    sweep."""
+    hints = Hints(frozenset({told}), sweep=False) if told else SWEEP_HINTS
     clients = Clients(s3=client, sqs=client, sagemaker=client, cloudwatch=client)
-    RetrainController(SETTINGS, clients, owner).wake(now)
+    controller = RetrainController(SETTINGS, clients, owner)
+    before = _kept(controller)
+    try:
+        controller.wake(now, hints)
+    finally:
+        assert _kept(controller) == before, "The controller keeps something: see memory.py."
+
+
+def _kept(controller: RetrainController) -> str:
+    """All that a controller can remember beyond the function that it is in."""
+    store = vars(controller.inventory)
+    parts = (vars(controller), store, vars(store["segments"]), vars(controller.ledger))
+    return repr([sorted(part.items(), key=str) for part in parts])

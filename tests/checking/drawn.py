@@ -28,6 +28,7 @@ _PAUSES = (
     timedelta(hours=1),
     LIMITS.cooldown,
 )
+_TELLS = ("", "", "a", "b", "never there")
 _ENDS = ("Succeeded",) * 4 + ("Failed aws",) * 2 + ("Failed ours",)
 
 
@@ -80,7 +81,7 @@ def _draw(dice: Random, scene: Scene) -> Iterator[Move]:
             flying = []
         idle = [who for who in (0, 1) if who not in flying]
         if idle:
-            yield Move("wake", dice.choice(idle), after=pause)
+            yield Move("wake", dice.choice(idle), dice.choice(_TELLS), pause)
     else:
         yield _change(dice, scene)
 

@@ -1,6 +1,7 @@
 """Every schedule of a small world, breadth first: the first broken promise is a shortest one."""
 
 from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
 
@@ -16,6 +17,8 @@ class Report:
     steps: int
     rests: int
     """Different worlds from which everything was let calm down."""
+    ends: frozenset[int] = frozenset()
+    """The worlds in which nothing more can happen, by their keys."""
     schedules: int | None = None
     """None if not all were explored."""
     broken: Broken | None = None
@@ -39,13 +42,15 @@ class Graph:
     ways: list[list[int]]
 
 
-def explore(start: Scene, most: int | None = None) -> Report:
+def explore(
+    start: Scene, most: int | None = None, possible: Callable[[Scene], Iterator[Move]] = moves
+) -> Report:
     """Explore all that can happen from `start`, or the first `most` states of it."""
     graph = Graph({start.key: 0}, [(0, None)], [[]])
-    ahead, rests, steps = deque([start]), set[int](), 0
+    ahead, rests, ends, steps = deque([start]), set[int](), set[int](), 0
     for number in count():
         if not ahead:
-            return Report(number, steps, len(rests), _schedules(graph.ways))
+            return Report(number, steps, len(rests), frozenset(ends), _schedules(graph.ways))
         if most is not None and number >= most:
             return Report(number, steps, len(rests))
         scene, move = ahead.popleft(), None
@@ -53,7 +58,7 @@ def explore(start: Scene, most: int | None = None) -> Report:
             if scene.world.key not in rests:
                 rests.add(scene.world.key)
                 at_rest(scene.world)
-            for move in moves(scene):  # the one that broke a promise is told
+            for move in possible(scene):  # the one that broke a promise is told
                 steps += 1
                 following = after(scene, move, witness)
                 known = graph.numbers.get(following.key)
@@ -64,9 +69,11 @@ def explore(start: Scene, most: int | None = None) -> Report:
                     ahead.append(following)
                 graph.ways[number].append(known)
                 move = None
+            if not graph.ways[number]:
+                ends.add(scene.world.key)
         except Broken as broken:
             story = _story(start, graph, number, move)
-            return Report(len(graph.came), steps, len(rests), None, broken, story)
+            return Report(len(graph.came), steps, len(rests), broken=broken, story=story)
     raise AssertionError("unreachable")
 
 
@@ -92,13 +99,19 @@ def _story(start: Scene, graph: Graph, number: int, last: Move | None) -> tuple[
 
 
 def _schedules(ways: list[list[int]]) -> int:
-    """How many ways there are from the first state to an end. Time only goes on: none is a ring."""
+    """How many ways there are from the first state to an end.
+
+    Time only goes on: a ring would be two states that were taken for one.
+    """
     counted: dict[int, int] = {}
-    ahead = [0]
+    ahead, begun = [0], set[int]()
     while ahead:
         number = ahead[-1]
         missing = [each for each in ways[number] if each not in counted]
         if missing:
+            if not begun.isdisjoint(missing):
+                raise AssertionError(f"State {number} comes before and after another.")
+            begun.add(number)
             ahead.extend(missing)
         else:
             counted[number] = sum(counted[each] for each in ways[number]) or 1

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 from unittest.mock import patch
 
@@ -19,6 +20,7 @@ from components.runtime import inventory
 
 from .controller import wake
 from .faults import Fault, Reply, Request, perform
+from .memory import forgetting
 from .world import World
 
 Witness = Callable[[World, World], None]
@@ -37,20 +39,24 @@ class Flight:
     who: int
     number: int
     woke_at: datetime
+    told: str = ""
+    """The object that an event told it of; "" if the sweep woke it."""
     known: tuple[Reply, ...] = ()
     asks: Request | None = None
     faults: int = 0
     path: int = 0
-    """Stands for all that it knows."""
+    """Stands for all that it knows and has not forgotten (memory.py)."""
 
-    @property
+    @cached_property
     def key(self) -> int:
         """Equal for two flights that go on in the same way."""
-        return hash((self.who, self.number, self.woke_at, self.path))
+        begun = (self.who, self.number, self.woke_at, self.told)
+        return hash((begun, self.path, self.faults > 0))
 
-    def told(self, reply: Reply, *, faulty: bool) -> "Flight":
-        known, path = (*self.known, reply), hash((self.path, reply.key))
-        return replace(self, known=known, path=path, faults=self.faults + faulty, asks=None)
+    def answered(self, reply: Reply, path: int, *, faulty: bool) -> "Flight":
+        faults = self.faults + faulty
+        known = (*self.known, reply)
+        return Flight(self.who, self.number, self.woke_at, self.told, known, None, faults, path)
 
 
 GoesOn = Callable[[World, Request], bool]
@@ -69,36 +75,42 @@ class Boundary:
         self._witness = witness
         self._fault = fault
         self._known: Iterator[Reply] = iter(())
+        self.path = flight.path
 
     def restart(self) -> None:
         """The controller runs from its start: it is told again what it knows."""
         self._known = iter(self.flight.known)
+        self.path = 0
 
     def __call__(self, request: Request) -> Any:
         """Called by the controller: the answer, or the error, of one call."""
         reply = next(self._known, None)
         if reply is None:
-            _ASKED[self.flight.key] = request
-            reply = self.perform(request)
+            _ASKED[self.flight.key] = request, self.path
+            reply = self.perform(request, self.path)
+        self.path = hash((self.path, reply.key))
         return reply.give(request)
 
-    def perform(self, request: Request) -> Reply:
-        """Make the call, if the flight may go on. Raises Landed if not."""
+    def perform(self, request: Request, path: int) -> Reply:
+        """Make the call, if the flight may go on; `path` is all that it knows before. Raises Landed
+        if it may not."""
         if not self._goes_on(self.world, request):
-            self.flight = replace(self.flight, asks=request)
+            self.flight = replace(self.flight, asks=request, path=path)
             raise Landed
         before, fault = self.world, self._fault
         self.world, reply = perform(before, request, fault)
         self._fault = None
-        self.flight = self.flight.told(reply, faulty=fault is not None)
+        path = hash((path, reply.key))
+        self.flight = self.flight.answered(reply, path, faulty=fault is not None)
         if self.world is not before:
             self._witness(before, self.world)
         return reply
 
 
-_ASKED: dict[int, Request | None] = {}
-"""What a flight asks next, by its key; None if its wake-up is over. So the controller runs once for
-all schedules in which it has had the same answers, however many worlds they are."""
+_ASKED: dict[int, tuple[Request | None, int]] = {}
+"""What a flight asks next, by its key, and what its path is once it has forgotten what it then no
+longer needs; None if its wake-up is over. So the controller runs once for all schedules in which it
+has had the same answers, however many worlds they are."""
 _MOST_ASKED = 200_000
 
 
@@ -169,27 +181,29 @@ def fly(
         _ASKED.clear()
     boundary = Boundary(world, flight, goes_on, witness, fault)
     try:
-        while (request := _ASKED.get(boundary.flight.key, _UNKNOWN)) is not _UNKNOWN:
+        while asked := _ASKED.get(boundary.flight.key):
+            request, path = asked
             if request is None:
                 return boundary.world, None
-            boundary.perform(request)
+            boundary.perform(request, path)
         _run(boundary)
     except Landed:
         return boundary.world, boundary.flight
-    _ASKED[boundary.flight.key] = None
+    _ASKED[boundary.flight.key] = None, 0
     return boundary.world, None
-
-
-_UNKNOWN = Request("unknown", {})
 
 
 def _run(boundary: Boundary) -> None:
     """Run the controller until it lands or its wake-up is over."""
     flight = boundary.flight
     boundary.restart()
-    with redirect_stdout(_Nowhere()), patch.object(inventory, "ThreadPoolExecutor", InTurn):
+    with (
+        redirect_stdout(_Nowhere()),
+        patch.object(inventory, "ThreadPoolExecutor", InTurn),
+        forgetting(boundary),
+    ):
         try:
-            wake(Client(boundary), flight.woke_at, str(flight.number))
+            wake(Client(boundary), flight.woke_at, str(flight.number), flight.told)
         except (ClientError, BotoCoreError):
             if not boundary.flight.faults:
                 raise

@@ -9,8 +9,10 @@ import io
 import json
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
+from components.runtime.inventory import HEAD_KEY
 from components.runtime.retrain_decision import WAIT_GROWTH
 from components.runtime.segment import Segments
 from components.runtime.snapshot import Snapshot
@@ -56,6 +58,7 @@ def witness(before: World, after: World) -> None:
         _append_only(before, after)
     if after.objects is not before.objects:
         _snapshots_stay(before, after)
+        _inventory_goes_forward(before, after)
 
 
 # --- at the start of a run ----------------------------------------------------------------------
@@ -74,9 +77,10 @@ def _recorded_before(before: World, new: Execution) -> None:
 
 
 def _never_backwards(before: World, new: Execution) -> None:
-    for what, place in (("data", _place_of_data), ("code", _place_of_code)):
+    for what, places in (("data", _places_of_data), ("code", _place_of_code)):
         for other in before.executions:
-            if place(before, new) < place(before, other):
+            was, now = places(before, other), places(before, new)
+            if any(now[name] < was[name] for name in was.keys() & now.keys()):
                 raise Broken(
                     "never backwards", f"{_name(new)} runs on older {what} than {_name(other)}."
                 )
@@ -128,16 +132,32 @@ def _cooled_down(before: World, new: Execution) -> None:
 
 
 def _bursts_are_one_run(before: World, new: Execution) -> None:
-    """Its data had been quiet at some time, or a change has waited for the maximum wait."""
-    wanted = content(before, new)
+    """Its data had been quiet at some time, or a change has waited for the maximum wait.
+
+    If events woke a controller, of which others may have been lost, each object had been quiet.
+    """
+    wanted = content(before, new) or frozenset()
     ends = [*(since for since, _ in before.contents[1:]), before.now]
     for (since, data), end in zip(before.contents, ends, strict=True):
         if data == wanted and end - since + before.skew >= LIMITS.quiet_period:
             return
-    done = max((_place_of_data(before, each) for each in before.executions), default=-1)
+    if before.told and all(_was_quiet(before, each) for each in wanted):
+        return
+    places = (_places_of_data(before, each) for each in before.executions)
+    done = max((each[_WHOLE] for each in places if _WHOLE in each), default=-1)
     oldest = before.contents[min(done + 1, len(before.contents) - 1)][0]
     if oldest + LIMITS.max_wait > before.now + before.skew:
         raise Broken("bursts are one run", f"{_name(new)} starts on data that were never quiet.")
+
+
+def _was_quiet(world: World, wanted: tuple[str, bytes]) -> bool:
+    """Whether an object was what is wanted of it for the quiet period."""
+    since: datetime | None = None
+    for at, data in (*world.contents, (world.now, frozenset[tuple[str, bytes]]())):
+        if since and at - since + world.skew >= LIMITS.quiet_period:
+            return True
+        since = (since or at) if wanted in data else None
+    return False
 
 
 def _bounded_spend(before: World, new: Execution) -> None:
@@ -183,6 +203,45 @@ def _snapshots_stay(before: World, after: World) -> None:
             # The same content under newer versions is the same snapshot.
             if not key.endswith(".json") or _content(before, versions) != _content(after, now):
                 raise Broken("never backwards", f"What {key} holds was changed.")
+
+
+def _inventory_goes_forward(before: World, after: World) -> None:
+    """Two writers lose nothing, no object goes back, and what is new has a new number."""
+    old, new = (world.objects.get((ARTIFACTS, HEAD_KEY)) for world in (before, after))
+    if old is new or not old or not new:
+        return
+    (was, places), (now, found) = _head(old[-1].body), _head(new[-1].body)
+    if now < was or (now == was and places != found):
+        raise Broken("never backwards", f"The inventory had the number {was}, and now {now}.")
+    for key, place in places.items():
+        if key not in found:
+            raise Broken("nothing lost", f"The inventory has forgotten {key}.")
+        if _latest(after, key, found[key]) < _earliest(after, key, place):
+            raise Broken("never backwards", f"The inventory holds an older state of {key}.")
+
+
+@cache
+def _head(body: bytes) -> tuple[int, dict[str, int | None]]:
+    """The number of the inventory's state, and the version of each object; None if it is gone."""
+    head = json.loads(body)
+    rows = map(json.loads, head["delta"])
+    return head["sequence"], {row[0]: int(row[1]) if len(row) > 1 else None for row in rows}
+
+
+def _earliest(world: World, key: str, version: int | None) -> int:
+    """The first version at which the object was so."""
+    return min(_gone(world, key)) if version is None else version
+
+
+def _latest(world: World, key: str, version: int | None) -> int:
+    """The last version at which the object was so."""
+    return max(_gone(world, key)) if version is None else version
+
+
+def _gone(world: World, key: str) -> list[int]:
+    """The versions at which the object was gone. The inventory knows none that was never there."""
+    versions = world.objects.get((DATA, key), ())
+    return [number for number, each in enumerate(versions) if each.deleted]
 
 
 # --- in the end ---------------------------------------------------------------------------------
@@ -327,17 +386,29 @@ class _Reader:
         return {**answer, "Body": io.BytesIO(answer["Body"])}
 
 
-def _place_of_data(world: World, execution: Execution) -> int:
-    """The last time, before it started, at which the data were those of the execution."""
-    wanted = content(world, execution)
-    history = world.contents[: execution.changes]
-    return max(number for number, (_, data) in enumerate(history) if data == wanted)
+_WHOLE = ""
+"""Stands for the data as a whole among its objects."""
 
 
-def _place_of_code(world: World, execution: Execution) -> int:
+def _places_of_data(world: World, execution: Execution) -> dict[str, int]:
+    """The last time, before it started, at which the data were those of the execution: of each
+    object, and of the whole unless it never was so. An event may be lost, and that of another
+    object come: then the inventory knows the one change before the other."""
+    wanted = dict(content(world, execution) or ())
+    history = [dict(data) for _, data in world.contents[: execution.changes]]
+    keys, places = set(wanted).union(*history), dict[str, int]()
+    for number, data in enumerate(history):
+        if data == wanted:
+            places[_WHOLE] = number
+        same = (key for key in keys if data.get(key) == wanted.get(key))
+        places |= dict.fromkeys(same, number)
+    return places
+
+
+def _place_of_code(world: World, execution: Execution) -> dict[str, int]:
     wanted = dict(execution.parameters)["CodeVersion"]
     history = world.pushes[: execution.pushes]
-    return max(number for number, (_, version) in enumerate(history) if version == wanted)
+    return {"": max(number for number, (_, version) in enumerate(history) if version == wanted)}
 
 
 def _name(execution: Execution) -> str:

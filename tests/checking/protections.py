@@ -5,15 +5,16 @@ A checker that finds nothing has shown nothing, unless it finds what is there to
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from unittest.mock import patch
 
-from components.runtime import document, retrain_controller, retrain_decision
+from components.runtime import document, inventory, retrain_controller, retrain_decision
 from components.runtime.failure import Cause
-from components.runtime.inventory import InventoryStore
+from components.runtime.inventory import HEAD_KEY, Inventory, InventoryStore, Observation
 from components.runtime.retrain_controller import RetrainController
+from components.runtime.segment import Entry
 
 from . import flight, promises
 from . import world as aws
@@ -107,6 +108,56 @@ def _waits_for_ever() -> Any:
         _wait_for_ever if each.__name__ == "claimed" else each for each in retrain_decision.RULES
     )
     return patch.object(retrain_decision, "RULES", rules)
+
+
+def _inventory_over(s3: Any, bucket: str, key: str, body: bytes, etag: Any, *more: Any) -> str:
+    if key == HEAD_KEY:
+        return _write_over(s3, bucket, key, body)
+    return _WRITE(s3, bucket, key, body, etag, *more)
+
+
+_WRITE = document.write_bytes
+
+
+def _once_seen(store: InventoryStore, head: Any, now: datetime, _: Any, step: Any) -> Any:
+    """Record what was seen at first, whatever others have recorded since."""
+    inventory = step(head.inventory)
+    while inventory != head.inventory:
+        try:
+            etag = store.document.write(inventory.to_json(), head.etag)
+            return replace(head, inventory=inventory, etag=etag)
+        except document.Conflict:
+            head = store._read(now)
+    return head
+
+
+def _first_event(store: InventoryStore, key: str) -> Observation:
+    """What the event of the first upload says, which is late."""
+    head = store.s3.head_object(Bucket=store.data_bucket, Key=key, VersionId="0")
+    entry = Entry(key, "0", head["ContentLength"], f"sha256:{head['ChecksumSHA256']}")
+    return Observation(entry, head["LastModified"])
+
+
+def _same_number(known: Inventory, *seen: Any) -> Inventory:
+    return replace(_RECORDED(known, *seen), sequence=known.sequence)
+
+
+def _dated_once(known: Inventory, *seen: Any) -> Inventory:
+    recorded = _RECORDED(known, *seen)
+    return replace(recorded, last_change=known.last_change or recorded.last_change)
+
+
+_RECORDED = Inventory.recorded
+
+
+def _counts_from_nothing(store: InventoryStore, now: datetime) -> Any:
+    head = _READ(store, now)
+    if head.etag is None:
+        return replace(head, inventory=replace(head.inventory, origin=0, sequence=0))
+    return head
+
+
+_READ = InventoryStore._read
 
 
 PROTECTIONS = {
@@ -234,6 +285,48 @@ PROTECTIONS = {
             grown(), alarm=("ALARM",), pauses=(True, False), wakes=3, controllers=1, pace=(COOL,)
         ),
         frozenset({"said once"}),
+    ),
+    "compare-and-swap of the inventory": Protection(
+        "two writers of the inventory lose nothing",
+        instead(document, "write_bytes", _inventory_over),
+        lambda: scene(grown(), data=("a=2", "a=3"), wakes=2),
+        frozenset({"never backwards", "nothing lost"}),
+    ),
+    "second look": Protection(
+        "who loses the race for the inventory looks at the data again",
+        instead(InventoryStore, "_change", _once_seen),
+        lambda: scene(grown(), data=("a=2", "a=3"), wakes=2),
+        frozenset({"never backwards", "nothing lost"}),
+    ),
+    "listing": Protection(
+        "a listing finds what no event told",
+        instead(inventory, "LISTS_A_SWEEP", 0),
+        lambda: scene(grown(), data=("a=2",), wakes=1),
+        frozenset({"nothing lost"}),
+    ),
+    "HeadObject": Protection(
+        "an event only hints: what is recorded is what S3 says then",
+        instead(InventoryStore, "_observe", _first_event),
+        lambda: scene(grown(), data=("a=2",), wakes=2, tells=("", "a")),
+        frozenset({"never backwards", "nothing lost"}),
+    ),
+    "number of a change": Protection(
+        "every state of the data has a greater number than the one before",
+        instead(Inventory, "recorded", _same_number),
+        lambda: scene(grown(), data=("a=2",), wakes=1),
+        frozenset({"never backwards"}),
+    ),
+    "origin": Protection(
+        "an inventory that was lost and made anew comes after the one that was lost",
+        instead(InventoryStore, "_read", _counts_from_nothing),
+        lambda: scene(grown().without(HEAD_KEY), data=("a=2",), wakes=1),
+        frozenset({"nothing lost"}),
+    ),
+    "date of a change": Protection(
+        "the quiet period begins with the newest upload, by S3's clock",
+        instead(Inventory, "recorded", _dated_once),
+        lambda: scene(grown(), data=("a=2",), wakes=1),
+        frozenset({"bursts are one run"}),
     ),
     "pause": Protection(
         "nothing starts while a person pauses",

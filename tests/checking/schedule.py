@@ -1,8 +1,9 @@
 """What can happen next, and the story of what has happened: the moves that every check is made of.
 
 A scene is a small world, the wake-ups under way in it, and what may still happen. Events are not in
-it: any controller may wake at any time, which is what lost, late, doubled and reordered events come
-to for a controller that never looks at them.
+it: any controller may wake at any time, for the sweep or told of any object, whether it has changed
+or not. That is what lost, late, doubled, reordered and forged events come to for a controller that
+takes nothing from them but which object to look at.
 """
 
 from collections.abc import Callable, Iterator
@@ -39,6 +40,8 @@ class Left:
     wakes: int = 0
     pace: tuple[timedelta, ...] = (timedelta(0),)
     """How long before a wake-up nothing else happened."""
+    tells: tuple[str, ...] = ("",)
+    """What wakes: the sweep if it is "", else an event about this object."""
     faults: int = 0
     kills: int = 0
 
@@ -88,13 +91,21 @@ def moves(scene: Scene) -> Iterator[Move]:
     yield from _changes(scene)
 
 
-def _moves_of(scene: Scene, flight: Flight) -> Iterator[Move]:
-    yield Move("step", flight.who)
+def every_move(scene: Scene) -> Iterator[Move]:
+    """Every move that is possible, one call at a time: what `moves` must come to."""
+    for flight in scene.flights:
+        yield from _moves_of(scene, flight, far=1)
+    yield from _wakes(scene)
+    yield from _changes(scene)
+
+
+def _moves_of(scene: Scene, flight: Flight, far: int = 0) -> Iterator[Move]:
+    yield Move("step", flight.who, far=far)
     if scene.left.kills:
         yield Move("kill", flight.who)
     if scene.left.faults and flight.asks:
         for fault in faults_of(flight.asks):
-            yield Move("step", flight.who, fault=fault)
+            yield Move("step", flight.who, fault=fault, far=far)
 
 
 def _wakes(scene: Scene) -> Iterator[Move]:
@@ -107,7 +118,8 @@ def _wakes(scene: Scene) -> Iterator[Move]:
     for who in idle:
         for after in scene.left.pace:
             if not scene.flights or after < TIMEOUT:
-                yield Move("wake", who, after=after)
+                for told in scene.left.tells:
+                    yield Move("wake", who, told, after)
 
 
 def _changes(scene: Scene) -> Iterator[Move]:
@@ -145,12 +157,13 @@ def _others_may_touch(scene: Scene, who: int, request: Request) -> bool:
     }
     if key in outside:
         return bool(outside[key])
-    if request.operation == "list_object_versions":
+    if request.operation in ("list_object_versions", "head_object"):
         return bool(left.data)
-    if request.operation == "head_object":
-        return False  # a version never changes
     if request.operation == "describe_alarms":
         return bool(left.alarm)
+    if request.operation == "start_pipeline_execution":  # the promises judge what was before it
+        events = (left.data, left.code, left.alarm, left.pauses, left.asks, left.ends)
+        return others or any(events)
     if "execution" in request.operation:
         return others or bool(left.ends)
     return others
@@ -183,7 +196,9 @@ def _wake(scene: Scene, move: Move, witness: Witness) -> Scene:
     left = replace(scene.left, wakes=scene.left.wakes - 1)
     world = scene.world.later(move.after)
     clock = world.now + (world.skew if move.who else timedelta(0))
-    flight = Flight(move.who, scene.woken + 1, clock)
+    told = f"data/{move.what}" if move.what else ""
+    world = replace(world, told=world.told or bool(told))
+    flight = Flight(move.who, scene.woken + 1, clock, told)
     world, landed = fly(world, flight, lambda *_: False, witness)
     if landed is None:
         raise AssertionError("A controller woke and asked nothing.")
@@ -288,7 +303,8 @@ def tell(scene: Scene, move: Move) -> str:
         ahead = (
             f", whose clock is {scene.world.skew} ahead," if scene.world.skew and move.who else ""
         )
-        return f"{clock}  {name}{ahead} wakes"
+        told = f": an event tells of {move.what}" if move.what else ""
+        return f"{clock}  {name}{ahead} wakes{told}"
     (flight,) = (each for each in scene.flights if each.who == move.who)
     if move.kind == "kill":
         return f"{clock}  {name} is killed before {flight.asks}"

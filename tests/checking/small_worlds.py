@@ -90,6 +90,12 @@ WORLDS = {
     "the data change and change back": lambda: scene(
         grown(), data=("a=2", "a=1"), ends=("Succeeded",), wakes=2, pace=(NOW, QUIET)
     ),
+    "two look at data that change twice, told by events or the sweep": lambda: scene(
+        grown(), data=("a=2", "a=3"), wakes=2, tells=("", "a")
+    ),
+    "an object comes and goes under two who look, told or not, one is killed": lambda: scene(
+        grown(), data=("b=1", "b"), wakes=2, kills=1, tells=("", "b")
+    ),
     "the data change, an object goes, the code changes": lambda: scene(
         grown(), data=("b=1", "b"), code=("c2",), wakes=2, controllers=1, pace=(NOW, QUIET)
     ),

@@ -40,6 +40,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
 
 SERVICES = ("s3", "sqs", "sagemaker", "cloudwatch")
 PIPELINE = "checked"
+SWEEP = json.dumps({"source": "aws.events", "detail-type": "Scheduled Event"})
 NOTHING = {"Type": "Equals", "LeftValue": 1, "RightValue": 1}
 DEFINITION = {
     "Version": "2020-12-01",
@@ -78,6 +79,13 @@ def cases() -> Iterator[Any]:
         for how in HANDLERS:
             if not (reads and how in (Fault.LOST_REPLY, Fault.DOUBLED, KILLED_AFTER)):
                 yield pytest.param(number, call, how, id=f"{number}-{call}-{how}")
+
+
+class Context:
+    """What Lambda tells a function about its invocation, as far as the handler asks."""
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 120_000
 
 
 @dataclass
@@ -120,7 +128,7 @@ class Handler:
             patch.object(retrain_controller, "_clients", lambda: made),
             patch.object(retrain_controller, "datetime", Clock),
         ):
-            retrain_controller.handler({"Records": []}, None)
+            retrain_controller.handler({"Records": [{"body": SWEEP}]}, Context())
 
     def cycle(self, boundary: Boundary) -> None:
         """Wakes, lets the run end, and wakes again."""

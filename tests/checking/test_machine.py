@@ -47,13 +47,17 @@ class Loop(RuleBasedStateMachine):
     def flying(self) -> list[int]:
         return [flight.who for flight in self.scene.flights]
 
-    @rule(who=st.integers(0, 1), pause=st.sampled_from(PAUSES + LONG))
-    def a_controller_wakes(self, who: int, pause: timedelta) -> None:
+    @rule(
+        who=st.integers(0, 1),
+        told=st.sampled_from(("", "a", "b", "never there")),
+        pause=st.sampled_from(PAUSES + LONG),
+    )
+    def a_controller_wakes(self, who: int, told: str, pause: timedelta) -> None:
         if pause >= TIMEOUT:
             for each in self.flying:
                 self.move(Move("kill", each))
         if who not in self.flying:
-            self.move(Move("wake", who, after=pause))
+            self.move(Move("wake", who, told, pause))
 
     @precondition(lambda self: self.scene.flights)
     @rule(data=st.data(), far=st.integers(1, 40))

@@ -108,13 +108,16 @@ class World:
     asked: tuple[datetime, ...] = ()
     """When a person asked for a run."""
     paused_at: datetime | None = None
+    told: bool = False
+    """A wake-up came of an event about one object: it does not look at the others."""
 
     @functools.cached_property
     def key(self) -> int:
         """Equal for two worlds that no controller and no promise can tell apart."""
         objects = hash(frozenset(self.objects.items()))
         ledger = hash(frozenset(self.records))
-        rest = (self.executions, self.alarm, self.contents, self.pushes, self.raised, self.asked)
+        history = (self.contents, self.pushes, self.raised, self.asked, self.told)
+        rest = (self.executions, self.alarm, *history)
         return hash((self.now, objects, ledger, *rest))
 
     @functools.cached_property
@@ -191,6 +194,11 @@ class World:
                 ended if each.number == ended.number else each for each in self.executions
             ),
         )
+
+    def without(self, key: str) -> "World":
+        """A person has removed an object from the artifact bucket."""
+        objects = {name: each for name, each in self.objects.items() if name[1] != key}
+        return replace(self, objects=objects)
 
     def _document(self, key: str, value: object) -> "World":
         return self._with(ARTIFACTS, key, (Version(json.dumps(value).encode(), self.now),))
@@ -273,14 +281,15 @@ def _put_object(world: World, *, Bucket: str, Key: str, Body: bytes, **headers: 
     return after, {"ETag": _etag(Body)}
 
 
-def _head_object(world: World, *, Bucket: str, Key: str, **_: Any) -> Answer:
+def _head_object(world: World, *, Bucket: str, Key: str, **more: Any) -> Answer:
     versions = world.objects.get((Bucket, Key), ())
-    if not versions or versions[-1].deleted:
+    number = int(more.get("VersionId", len(versions) - 1))
+    if not versions or versions[number].deleted:
         raise Refused("404")
-    version = versions[-1]
+    version = versions[number]
     return world, {
         "ETag": version.etag,
-        "VersionId": str(len(versions) - 1),
+        "VersionId": str(number),
         "LastModified": version.modified,
         "ChecksumSHA256": hashlib.sha256(version.body).hexdigest(),
         "ContentLength": len(version.body),
