@@ -40,14 +40,8 @@ def _first_place(resources: Sequence[Mapping[str, Any]], added: Mapping[str, Any
     """The first place after all that ``added`` refers to, and so before what refers to it."""
     needed = {added.get("parent"), added.get("deletedWith"), *added.get("dependencies", ())}
     needed.add(added.get("provider", "").rpartition("::")[0])  # behind the URN is its id
-    return max(
-        (
-            place
-            for place, each in enumerate(resources, start=1)
-            if each["urn"] in needed and not each.get("delete")
-        ),
-        default=0,
-    )
+    places = (place for place, each in enumerate(resources, start=1) if each["urn"] in needed)
+    return max(places, default=0)
 
 
 def ids(cloud: Cloud, state: Mapping[str, Any]) -> dict[str, str]:

@@ -1,10 +1,12 @@
 """AWS refuses a request, or the engine is killed: nothing is lost, nothing is left.
 
-What is deployed is ``every_kind``, and what is small enough of the whole program.
+What is deployed is ``every_kind``, and three times the whole program. What is refused is a request,
+not a resource: that is every creation, and each resource halfway made, too.
 """
 
 import json
 import random
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -130,14 +132,7 @@ def test_each_request_is_refused_once_and_each_up_gets_one_further_until_all_is_
     monkeypatch.setenv("PULUMI_PARALLEL", "1")
     stack = world.start()
     refused: set[str] = set()
-
-    def refuse(number: int, request: Request) -> bool:
-        del number
-        passes = request.thing in refused
-        refused.add(request.thing)
-        return passes
-
-    world.proxy.before = refuse
+    world.proxy.before = once_each(refused)
     for number in range(1, requests["create"] + 1):
         with pytest.raises(LaptopError, match=REFUSED):
             stack.up_at_once()
@@ -150,6 +145,26 @@ def test_each_request_is_refused_once_and_each_up_gets_one_further_until_all_is_
     assert changes(stack.refresh()) == {}
     stack.destroy()
     assert inventory(world.session) == []
+
+
+def test_each_deletion_is_refused_once_and_each_destroy_gets_further_until_nothing_is_left(
+    world: World,
+) -> None:
+    stack = world.start()
+    stack.up_at_once()
+    held = len(inventory(world.session))
+    refused: set[str] = set()
+    world.proxy.before = once_each(refused)
+    before = -1
+    while before < len(refused):
+        before = len(refused)
+        try:
+            stack.destroy()
+        except LaptopError as error:
+            assert re.fullmatch(REFUSED, str(error))
+        assert world.is_sound()
+    assert inventory(world.session) == []
+    assert len(refused) >= held
 
 
 def test_an_up_of_the_whole_program_that_is_refused_a_request_finishes_what_was_under_way_beside_it(
@@ -195,6 +210,18 @@ def test_a_stack_whose_engine_is_killed_in_each_operation_has_what_it_would_have
         if edition is not None:
             assert changes(stack.preview()) == {}
     assert inventory(world.session) == []
+
+
+def once_each(refused: set[str]) -> Judge:
+    """Refuses what is not in ``refused`` yet, where it then is."""
+
+    def judge(number: int, request: Request) -> bool:
+        del number
+        passes = request.thing in refused
+        refused.add(request.thing)
+        return passes
+
+    return judge
 
 
 def all_but(refused: int) -> Judge:
