@@ -11,7 +11,7 @@ from typing import Any
 
 from ..runtime.ledger import Entry, Ledger, time_of
 from ..runtime.orders import Pause, Request
-from ..runtime.retrain_controller import State
+from ..runtime.retrain_state import State
 from .moments import written
 from .table import plain, table
 from .world import World

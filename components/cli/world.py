@@ -8,7 +8,7 @@ from ..runtime.deploy_controller import STATE_KEY as DEPLOY_KEY
 from ..runtime.deploy_decision import History
 from ..runtime.document import Document
 from ..runtime.orders import PAUSE_KEY, REQUEST_KEY, Pause, Request
-from ..runtime.retrain_controller import STATE_KEY, State
+from ..runtime.retrain_state import STATE_KEY, State
 from .errors import Refusal
 
 Value = TypeVar("Value")

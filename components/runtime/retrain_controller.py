@@ -41,7 +41,7 @@ import json
 import os
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -56,9 +56,9 @@ from .inventory import CONNECTIONS, SWEEP, Hints, Inventory, InventoryStore, Tim
 from .ledger import Ledger
 from .orders import PAUSE_KEY, REQUEST_KEY, Pause, Request
 from .retrain_decision import Decision, Kind, burst_since, decide, snapshot_due
+from .retrain_state import FORMAT_VERSION, STATE_KEY, Held, State
 from .retrain_world import (
     JUDGED,
-    NOTHING_SPENT,
     Claim,
     Code,
     Data,
@@ -67,20 +67,17 @@ from .retrain_world import (
     Limits,
     Live,
     Run,
-    Spent,
     World,
     remember,
 )
 from .wakeups import Event, all_done, arrival, wake_later
 
 CONTROLLER = "retrain"
-STATE_KEY = "state/retrain.json"
 RUNS = "state/runs/"
 """One document for each inputs that were ever run: what makes "never twice" mean never."""
 CODE_KEY = "code/current.json"
 DEPLOY_KEY = "state/deploy.json"
 PERSON_METRIC = "PersonNeeded"
-FORMAT_VERSION = 1
 RUNS_KEPT = 100
 """So many runs the state document holds: no fewer than can start in a day."""
 TOLD_KEPT = 100
@@ -142,70 +139,6 @@ class Clients:
     sqs: Any
     sagemaker: Any
     cloudwatch: Any
-
-
-@dataclass(frozen=True)
-class State:
-    """What the controller remembers, in one document: `state/retrain.json`."""
-
-    runs: tuple[Run, ...] = ()
-    claim: Claim | None = None
-    episodes: tuple[Episode, ...] = ()
-    burst_since: datetime | None = None
-    live: Live | None = None
-    spent: Spent = NOTHING_SPENT
-    told: tuple[str, ...] = ()
-    answered_request: str = ""
-    last_decision: tuple[str, ...] = ()
-    """The kind, rule and reason last recorded, so that the same is not recorded again."""
-    unrecorded: tuple[Mapping[str, Any], ...] = ()
-    """Entries that may not be in the ledger yet."""
-    wake_at: datetime | None = None
-    """When the wake-up that was sent last arrives."""
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "version": FORMAT_VERSION,
-            "runs": [run.to_json() for run in self.runs],
-            "claim": self.claim and self.claim.to_json(),
-            "episodes": [episode.to_json() for episode in self.episodes],
-            "burst_since": self.burst_since and self.burst_since.isoformat(),
-            "live": self.live and {**asdict(self.live), "since": self.live.since.isoformat()},
-            "spent": asdict(self.spent),
-            "told": list(self.told),
-            "answered_request": self.answered_request,
-            "last_decision": list(self.last_decision),
-            "unrecorded": list(self.unrecorded),
-            "wake_at": self.wake_at and self.wake_at.isoformat(),
-        }
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> "State":
-        def time(text: str | None) -> datetime | None:
-            return None if text is None else datetime.fromisoformat(text)
-
-        live = data["live"]
-        return cls(
-            runs=tuple(Run.from_json(run) for run in data["runs"]),
-            claim=data["claim"] and Claim.from_json(data["claim"]),
-            episodes=tuple(Episode.from_json(episode) for episode in data["episodes"]),
-            burst_since=time(data["burst_since"]),
-            live=live and Live(live["version"], datetime.fromisoformat(live["since"])),
-            spent=Spent(**data["spent"]),
-            told=tuple(data["told"]),
-            answered_request=data["answered_request"],
-            last_decision=tuple(data["last_decision"]),
-            unrecorded=tuple(data["unrecorded"]),
-            wake_at=time(data["wake_at"]),
-        )
-
-
-@dataclass(frozen=True)
-class Held:
-    """The state as it is in S3, and the ETag that proves it."""
-
-    state: State
-    etag: str | None
 
 
 def handler(event: Event, context: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from components.cli import main as command_line
 from components.runtime.document import Document
 from components.runtime.ledger import Ledger
 from components.runtime.orders import PAUSE_KEY, REQUEST_KEY, Pause, Request
-from components.runtime.retrain_controller import STATE_KEY, State
+from components.runtime.retrain_state import STATE_KEY, State
 from laptop import ACCOUNT, REGION
 from laptop.server import LaptopAWS
 
