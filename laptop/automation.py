@@ -288,7 +288,7 @@ class PulumiEngine:
                     self._declare({**_project_of(program), "runtime": runtime})
                     yield operation
         except auto.CommandError as error:
-            raise operation.reason(error, host.failure if host else None) from error
+            raise operation.reason(error, host) from error
 
     def _configure(self, config: Mapping[str, str], secret_keys: Collection[str]) -> None:
         """Write the stack's file, whose salt stays."""
@@ -397,16 +397,18 @@ class _Operation:
         self._errors: list[tuple[str, str]] = []  # of which resource, if of one; and what
         self.result = UpResult()
 
-    def reason(self, error: auto.CommandError, raised: Exception | None) -> LaptopError:
+    def reason(self, error: auto.CommandError, host: LanguageHost | None) -> LaptopError:
         """Why it failed: a resource comes first, for whatever waited for it fails too."""
+        raised = host.failure if host else None
+        says_more = host is not None and not host.cut_off
         for title, message in self._errors:
             if title:
                 return LaptopError(f"{title}: {message.rpartition(f'{title}: ')[2]}")
-        if raised:
+        if raised and says_more:
             return failed(raised)
         for _, message in self._errors:
             return LaptopError(message)
-        return LaptopError(_said(error))
+        return failed(raised) if raised else LaptopError(_said(error))
 
     def on_event(self, event: auto.EngineEvent) -> None:
         """Called by the Automation API, from a thread of its own."""

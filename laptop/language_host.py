@@ -12,18 +12,32 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self
 
 import grpc
-from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
+from pulumi.runtime.proto import (
+    engine_pb2_grpc,
+    language_pb2,
+    language_pb2_grpc,
+    plugin_pb2,
+    resource_pb2_grpc,
+)
 
 from .program import Program, evaluate, execute, failed
 
 _LOOK_AGAIN = 0.2  # seconds
 
+TO_THE_ENGINE = [
+    ("grpc.max_receive_message_length", 400 * 1024 * 1024),  # as Pulumi's own SDK has it
+    # Else channels to one address share a connection, and an engine that listens where one before
+    # it was killed would not be found: gRPC waits before it tries such an address again.
+    ("grpc.use_local_subchannel_pool", 1),
+]
+"""Options of a channel."""
+
 
 class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
     """Serves ``program`` on ``address`` while the ``with`` block lasts.
 
-    ``failure`` is what the program raised, if it did, and not for want of an engine that answers:
-    other than that the engine knows best. The methods are those of
+    ``failure`` is what the program raised, if it did; with ``cut_off`` it was for want of an engine
+    that answers, and what the engine says of that is the better reason. The methods are those of
     pulumi/proto/pulumi/language.proto that the engine calls.
     """
 
@@ -36,6 +50,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         self._idle.set()
         self._task: asyncio.Task[Any] | None = None
         self.failure: Exception | None = None
+        self.cut_off = False
 
     def __enter__(self) -> Self:
         self._server = grpc.server(ThreadPoolExecutor(4))
@@ -57,24 +72,28 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         del context
         self._idle.clear()
         try:
-            evaluate(
-                self._run,
-                request.config,
-                secret_keys=request.configSecretKeys,
-                project=request.project,
-                stack=request.stack,
-                monitor=request.monitor_address,
-                engine=request.args[0],
-                parallel=request.parallel,
-                dry_run=request.dryRun,
-                organization=request.organization,
-            )
+            with (
+                grpc.insecure_channel(request.monitor_address, options=TO_THE_ENGINE) as monitor,
+                grpc.insecure_channel(request.args[0], options=TO_THE_ENGINE) as engine,
+            ):
+                evaluate(
+                    self._run,
+                    request.config,
+                    secret_keys=request.configSecretKeys,
+                    project=request.project,
+                    stack=request.stack,
+                    monitor=resource_pb2_grpc.ResourceMonitorStub(monitor),
+                    engine=engine_pb2_grpc.EngineStub(engine),
+                    parallel=request.parallel,
+                    dry_run=request.dryRun,
+                    organization=request.organization,
+                )
         except asyncio.CancelledError:
             return language_pb2.RunResponse(bail=True)  # nobody listens any more
         except Exception as error:
-            if _found_no_engine(error):
+            self.failure, self.cut_off = error, _found_no_engine(error)
+            if self.cut_off:
                 return language_pb2.RunResponse(bail=True)
-            self.failure = error
             return language_pb2.RunResponse(error=str(failed(error)))
         finally:
             self._task = None

@@ -153,17 +153,20 @@ def test_an_engine_that_is_killed_leaves_a_locked_stack_that_the_next_up_complet
     assert sorted(made.resources) == QUEUES
 
 
-def test_leaving_the_block_leaves_neither_process_nor_folder(provider: Provider) -> None:
+def test_leaving_the_block_leaves_neither_process_nor_folder(
+    provider: Provider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     processes = set(psutil.Process().children(recursive=True))
-    folders = set(Path(tempfile.gettempdir()).iterdir())
     with PulumiEngine(provider, project="p", stack="s") as engine:
         engine.up(queues, CONFIG)
         engine.destroy()
     assert set(psutil.Process().children(recursive=True)) == processes
-    assert set(Path(tempfile.gettempdir()).iterdir()) <= folders
+    assert list(tmp_path.iterdir()) == []
 
 
 INTERRUPTED = """
+import signal
 import sys
 from laptop.automation import Provider, PulumiEngine
 from laptop.server import Session
@@ -176,6 +179,7 @@ def program():
         options = pulumi.ResourceOptions(depends_on=before)
         before = [aws.sqs.Queue(f"interrupted{number}", opts=options)]
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored
 process = None  # the one that runs when the first step is told
 with Provider(Session(sys.argv[1])) as provider:
     def told(*step):

@@ -2,14 +2,22 @@
 
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
 import pulumi
 import pytest
-from pulumi.runtime.proto import language_pb2, language_pb2_grpc
+from google.protobuf import empty_pb2
+from pulumi.runtime.proto import (
+    engine_pb2_grpc,
+    language_pb2,
+    language_pb2_grpc,
+    resource_pb2,
+    resource_pb2_grpc,
+)
 
-from laptop.language_host import LanguageHost
+from laptop.language_host import TO_THE_ENGINE, LanguageHost
 
 
 class Component(pulumi.ComponentResource):
@@ -21,10 +29,40 @@ class Component(pulumi.ComponentResource):
 
 @pytest.fixture
 def nowhere() -> Iterator[str]:
-    """An address that nothing listens on."""
+    """An address that nothing listens on, and that an engine may take."""
     with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         taken.bind(("127.0.0.1", 0))
         yield f"127.0.0.1:{taken.getsockname()[1]}"
+
+
+class Engine(resource_pb2_grpc.ResourceMonitorServicer, engine_pb2_grpc.EngineServicer):
+    """What a program needs of an engine; ``registered`` has the types of what it declared."""
+
+    def __init__(self) -> None:
+        self.registered: list[str] = []
+
+    def GetDeploymentInfo(self, request: Any, context: Any) -> Any:  # noqa: N802  gRPC names it
+        del request, context
+        return resource_pb2.DeploymentInfo()
+
+    def RegisterResource(self, request: Any, context: Any) -> Any:  # noqa: N802  gRPC names it
+        del context
+        self.registered.append(request.type)
+        urn = f"urn:pulumi:s::p::{request.type}::{request.name}"
+        return resource_pb2.RegisterResourceResponse(urn=urn)
+
+    def Log(self, request: Any, context: Any) -> Any:  # noqa: N802  gRPC names it
+        del request, context
+        return empty_pb2.Empty()
+
+    def RegisterResourceOutputs(self, request: Any, context: Any) -> Any:  # noqa: N802  gRPC names it
+        del request, context
+        return empty_pb2.Empty()
+
+    def SignalAndWaitForShutdown(self, request: Any, context: Any) -> Any:  # noqa: N802  gRPC names it
+        del request, context
+        return empty_pb2.Empty()
 
 
 def ran(host: LanguageHost, engine: str) -> Any:
@@ -42,5 +80,24 @@ def test_that_the_engine_went_is_no_failure_of_the_program_for_the_engine_has_th
 ) -> None:
     with LanguageHost(Component) as host:
         answer = ran(host, nowhere)
-    assert host.failure is None
+    assert host.failure is not None
+    assert host.cut_off
     assert (answer.bail, answer.error) == (True, "")
+
+
+def test_an_engine_is_found_where_one_before_it_has_gone(nowhere: str) -> None:
+    held = grpc.insecure_channel(nowhere, TO_THE_ENGINE)  # as a program of before may leave it
+    with pytest.raises(grpc.RpcError):
+        resource_pb2_grpc.ResourceMonitorStub(held).GetDeploymentInfo(empty_pb2.Empty())
+    engine, server = Engine(), grpc.server(ThreadPoolExecutor(2))
+    resource_pb2_grpc.add_ResourceMonitorServicer_to_server(engine, server)
+    engine_pb2_grpc.add_EngineServicer_to_server(engine, server)
+    server.add_insecure_port(nowhere)
+    server.start()
+    try:
+        with LanguageHost(Component) as host:
+            answer = ran(host, nowhere)
+    finally:
+        server.stop(None).wait()
+    assert (answer.bail, answer.error) == (False, "")
+    assert engine.registered == ["pulumi:pulumi:Stack", "test:index:Component"]
