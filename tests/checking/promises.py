@@ -134,14 +134,15 @@ def _cooled_down(before: World, new: Execution) -> None:
 def _bursts_are_one_run(before: World, new: Execution) -> None:
     """Its data had been quiet at some time, or a change has waited for the maximum wait.
 
-    If events woke a controller, of which others may have been lost, each object had been quiet.
+    If events woke a controller, of which others may have been lost, each object had been written
+    so long ago: that another was written over it, nobody may have heard yet.
     """
     wanted = content(before, new) or frozenset()
     ends = [*(since for since, _ in before.contents[1:]), before.now]
     for (since, data), end in zip(before.contents, ends, strict=True):
         if data == wanted and end - since + before.skew >= LIMITS.quiet_period:
             return
-    if before.told and all(_was_quiet(before, each) for each in wanted):
+    if before.told and all(_is_old(before, each) for each in wanted):
         return
     places = (_places_of_data(before, each) for each in before.executions)
     done = max((each[_WHOLE] for each in places if _WHOLE in each), default=-1)
@@ -150,14 +151,10 @@ def _bursts_are_one_run(before: World, new: Execution) -> None:
         raise Broken("bursts are one run", f"{_name(new)} starts on data that were never quiet.")
 
 
-def _was_quiet(world: World, wanted: tuple[str, bytes]) -> bool:
-    """Whether an object was what is wanted of it for the quiet period."""
-    since: datetime | None = None
-    for at, data in (*world.contents, (world.now, frozenset[tuple[str, bytes]]())):
-        if since and at - since + world.skew >= LIMITS.quiet_period:
-            return True
-        since = (since or at) if wanted in data else None
-    return False
+def _is_old(world: World, wanted: tuple[str, bytes]) -> bool:
+    """Whether an object was first what is wanted of it the quiet period ago."""
+    since = min((at for at, data in world.contents if wanted in data), default=world.now)
+    return world.now - since + world.skew >= LIMITS.quiet_period
 
 
 def _bounded_spend(before: World, new: Execution) -> None:
