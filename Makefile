@@ -11,8 +11,8 @@ export UV_PYTHON_DOWNLOADS := never
 # Compiled modules are kept: without them every start of a step imports its libraries from source, seconds each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-# In several processes, a file of tests in one: its tests share an AWS.
-PYTEST := .venv/bin/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
+# In several processes, a file of tests in one: its tests share an AWS. Not those with most tests first, which are the quickest.
+PYTEST := .venv/bin/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help demo laptop engine test test-all bench checking check contract format setup lock clean
 

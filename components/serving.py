@@ -19,8 +19,9 @@ INSTANCE_TYPE = "ml.m5.large"
 CAPTURE_PERCENT = 100
 SWEEP = "rate(15 minutes)"
 BATCH_WINDOW_SECONDS = 5
-DEPLOY_SECONDS = 600
-"""Timeout of the deploy controller; its longest work is to wait until an endpoint is deleted."""
+DEPLOY_SECONDS = 900
+"""Timeout of the deploy controller, the longest that Lambda has: it waits until a pinned endpoint
+has moved, or one that is torn down is gone."""
 VERSION_SUFFIX = len("-v999999")
 """What the deploy controller appends to the endpoint's name to name models and configs."""
 VARIANT = "primary"
