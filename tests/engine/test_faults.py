@@ -35,8 +35,9 @@ LIFE = {
 }
 """What is done to a stack, one after the other, and the edition that it has then."""
 
-LIVES = range(5)
-"""Seeds: a life is killed once in each operation, so that there are 25 kills."""
+LIVES = range(7)
+"""Seeds: a life is killed once in each operation, so that there are 28 kills of an up, 7 of a
+destroy."""
 
 REFUSED = r"^aws:\w+/\w+:\w+ [\w-]+: AccessDenied\w* from \w+: The test refuses it\.$"
 """One sentence about a refusal: the resource, and AWS's reason."""
