@@ -8,11 +8,12 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from laptop.demo import data, main
 from laptop.demo.engines import ENGINES
-from laptop.demo.meter import Meter
+from laptop.demo.meter import Meter, descendants
 from laptop.demo.report import write
 from laptop.demo.scenario import FILES, Facts
 from laptop.demo.story import Story
@@ -29,12 +30,13 @@ def told(
 ) -> Iterator[tuple[Facts, Story, int]]:
     """The scenario, played once under each engine."""
     story = Story()
+    before = descendants(psutil.Process())
     with Meter() as meter, LaptopAWS(port=0) as aws:
         port = int(aws.endpoint_url.rpartition(":")[2])
         facts = main.play(
             aws.session(), request.param, data.arrests(), story, tmp_path_factory.mktemp("demo")
         )
-    main.check_nothing_runs(port)
+    main.check_nothing_runs(port, before)
     assert meter.peak < LAPTOP_BYTES
     yield facts, story, meter.peak
 

@@ -5,6 +5,7 @@ import socket
 import tempfile
 import time
 import warnings
+from collections.abc import Collection
 from pathlib import Path
 
 import boto3
@@ -51,6 +52,7 @@ def run(
     story = Story()
     stop_on_interrupt(story)
     started = time.monotonic()
+    before = descendants(psutil.Process())
     with Meter() as meter, tempfile.TemporaryDirectory(prefix="perennial-") as workdir:
         with View(story, console):
             story.open("start: an empty AWS account on this machine")
@@ -58,7 +60,7 @@ def run(
                 story.tell("you", f"an empty AWS account at {aws.endpoint_url}, IAM enforced")
                 number = int(aws.endpoint_url.rpartition(":")[2])
                 facts = play(aws.session(), engine, table, story, Path(workdir))
-        check_nothing_runs(number)
+        check_nothing_runs(number, before)
     path = write(report, table, facts, story)
     console.print(summary(facts, time.monotonic() - started, meter.peak))
     console.print(str(path), soft_wrap=True, highlight=False)
@@ -82,9 +84,11 @@ def stop_on_interrupt(story: Story) -> None:
     signal.signal(signal.SIGINT, interrupt)
 
 
-def check_nothing_runs(port: int) -> None:
-    """Raise ``LaptopError`` if a process of ours or the port is still there."""
-    left = [process.pid for process in descendants(psutil.Process()) if process.is_running()]
+def check_nothing_runs(port: int, before: Collection[psutil.Process]) -> None:
+    """Raise ``LaptopError`` if a process below this one that was not there before, or the port, is
+    still there."""
+    below = descendants(psutil.Process())
+    left = [each.pid for each in below if each not in before and each.is_running()]
     if left:
         raise LaptopError(f"The demo left processes running: {left}.")
     with socket.socket() as probe:
