@@ -9,6 +9,9 @@ import grpc
 import pulumi
 import pytest
 from google.protobuf import empty_pb2
+from pulumi.automation import CommandResult
+from pulumi.automation.errors import create_command_error
+from pulumi.automation.events import DiagnosticEvent, EngineEvent
 from pulumi.runtime.proto import (
     engine_pb2_grpc,
     language_pb2,
@@ -17,6 +20,7 @@ from pulumi.runtime.proto import (
     resource_pb2_grpc,
 )
 
+from laptop.automation import _Operation
 from laptop.language_host import TO_THE_ENGINE, LanguageHost
 
 
@@ -83,6 +87,21 @@ def test_that_the_engine_went_is_no_failure_of_the_program_for_the_engine_has_th
     assert host.failure is not None
     assert host.cut_off
     assert (answer.bail, answer.error) == (True, "")
+
+
+@pytest.mark.parametrize("said", ["", "no such setting"])
+def test_what_an_engine_says_is_the_reason_and_else_that_it_did_not_answer(
+    nowhere: str, said: str
+) -> None:
+    with LanguageHost(Component) as host:
+        ran(host, nowhere)
+    operation = _Operation(lambda *_: None)
+    if said:
+        diagnostic = DiagnosticEvent(said, "never", "error")
+        operation.on_event(EngineEvent(1, 0, diagnostic_event=diagnostic))
+    error = create_command_error(CommandResult("Previewing update (s):", "", 1))
+    reason = str(operation.reason(error, host))
+    assert reason == said if said else "Resource monitor has terminated" in reason
 
 
 def test_an_engine_is_found_where_one_before_it_has_gone(nowhere: str) -> None:
