@@ -34,7 +34,7 @@ test: .venv/.tests .venv/bin/perennial .venv-steps/.ready  ## the default tests 
 test-all: .venv/.tests .venv/bin/perennial .venv-steps/.ready  ## the slower tiers: the wheel in an empty environment, the loop end to end, the genuine engine, the promises checked
 	$(PYTEST) -m 'packaging or loop or engine or checking or faults'
 
-bench: .venv/.laptop  ## what the components cost on top of bare resources, as ratios; LOOPS="1 10" RUNS=3
+bench: .venv/.laptop  ## what the components cost on top of bare resources, as ratios (half an hour); LOOPS="1 10" RUNS=3
 	@.venv/bin/python -m benchmarks $(if $(LOOPS),--loops $(LOOPS)) $(if $(RUNS),--runs $(RUNS))
 
 checking: .venv/.tests  ## only the promises of the retrain controller, in every schedule of small worlds and under every fault

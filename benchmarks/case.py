@@ -20,7 +20,7 @@ from laptop.server import Session
 
 from . import bare, loops, recording
 
-SAMPLE_SECONDS = 0.1
+SAMPLE_SECONDS = 0.25
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,13 @@ PROGRAMS = {
     "pulumi + pulumi_aws": "import pulumi, pulumi_aws",
     "and components": "import pulumi, pulumi_aws, components",
 }
-AT_LEAST = 7
-"""Runs: an import takes less than a second, of which much is chance."""
+RUNS = 7
+"""An import takes less than a second, of which much is chance."""
 
 
-def show(runs: int) -> None:
+def show() -> None:
     """Measure in turn, each in a fresh interpreter, and print medians and their ratio."""
-    pairs = [[_seconds(code) for code in PROGRAMS.values()] for _ in range(max(runs, AT_LEAST))]
+    pairs = [[_seconds(code) for code in PROGRAMS.values()] for _ in range(RUNS)]
     for number, name in enumerate(PROGRAMS):
         print(f"import {name}: {median(pair[number] for pair in pairs):.2f} s")
     print(f"  ratio {median(ours / bare for bare, ours in pairs):.2f} (target 1.2)", flush=True)

@@ -39,10 +39,18 @@ class Declaration(NamedTuple):
 
 
 def record(program: Callable[[], object]) -> list[Declaration]:
-    """Run ``program`` and write down what it declares, each after what it refers to."""
-    recorder = _Recorder()
-    run(program, recorder, project=PROJECT, stack=STACK, config=CONFIG, preview=False)
-    return recorder.declarations
+    """Run ``program`` and write down what it declares, in the order in which it does."""
+    recorder, order = _Recorder(), dict[Key, int]()
+
+    def number(resource: pulumi.ResourceTransformationArgs) -> None:
+        order[resource.type_, resource.name] = len(order)
+
+    def numbered() -> None:
+        pulumi.runtime.register_stack_transformation(number)
+        program()
+
+    run(numbered, recorder, project=PROJECT, stack=STACK, config=CONFIG, preview=False)
+    return sorted(recorder.declarations, key=lambda each: order[each.type, each.name])
 
 
 def save(declarations: list[Declaration], path: Path) -> None:

@@ -58,7 +58,7 @@ def allow(
     return statement | {"Condition": condition} if condition else statement
 
 
-def document(statements: Sequence[Statement]) -> pulumi.Output[str]:
+def document(statements: Sequence[Statement]) -> pulumi.Input[str]:
     """A policy document as JSON."""
     return json_text({"Version": "2012-10-17", "Statement": statements})
 
@@ -165,7 +165,7 @@ def join_network(network: NetworkArgs | None, place: Place) -> Sequence[Statemen
         return ()
     interfaces = place.arn("ec2", "network-interface/*")
 
-    def arns(kind: str, ids: pulumi.Input[Sequence[pulumi.Input[str]]]) -> pulumi.Output[list[str]]:
+    def arns(kind: str, ids: pulumi.Input[Sequence[pulumi.Input[str]]]) -> pulumi.Input[list[str]]:
         return lift(
             (place.arn("ec2", kind), ids),
             lambda found: [f"{found[0]}/{each}" for each in found[1]],

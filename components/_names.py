@@ -8,7 +8,7 @@ import pulumi
 import pulumi_aws as aws
 
 from ._args import ArgumentError
-from ._outputs import Text, TextInput
+from ._outputs import Member, Text, TextInput
 
 NAME_LIMIT = 63
 """Longest name of a SageMaker pipeline, model package group or endpoint (API reference,
@@ -39,12 +39,32 @@ def physical_name(name: str, limit: int = NAME_LIMIT) -> str:
 
 
 @dataclass(frozen=True)
+class _Where:
+    partition: str
+    region: str
+    account: str
+
+
+@dataclass(frozen=True)
 class Place:
     """Where a component's resources live; writes their ARNs."""
 
-    partition: pulumi.Output[str]
-    region: pulumi.Output[str]
-    account: pulumi.Output[str]
+    where: pulumi.Output[_Where]
+
+    @property
+    def partition(self) -> Member:
+        """Such as ``aws``."""
+        return Member(self.where, "partition")
+
+    @property
+    def region(self) -> Member:
+        """Such as ``eu-west-1``."""
+        return Member(self.where, "region")
+
+    @property
+    def account(self) -> Member:
+        """The twelve digits of the account."""
+        return Member(self.where, "account")
 
     def arn(self, service: str, *resource: TextInput) -> Text:
         """``arn:<partition>:<service>:<region>:<account>:<resource>``; its parts are joined."""
@@ -67,9 +87,10 @@ def place(parent: pulumi.Resource) -> Place:
     owner = provider or pulumi.runtime.get_root_resource() or parent
     if owner not in _places:
         opts = pulumi.InvokeOutputOptions(provider=provider)
-        _places[owner] = Place(
+        where = pulumi.Output.all(
             partition=aws.get_partition_output(opts=opts).partition,
             region=aws.get_region_output(opts=opts).region,
             account=aws.get_caller_identity_output(opts=opts).account_id,
-        )
+        ).apply(lambda found: _Where(**found))
+        _places[owner] = Place(where)
     return _places[owner]

@@ -233,7 +233,7 @@ class TrainingPipeline(pulumi.ComponentResource):
                     "code_version": args["code_version"],
                     "git_commit": args.get("git_commit") or "unknown",
                     # A run is started with these very values, whatever the pipeline has by then.
-                    "parameters": definition.apply(lambda bound: values(bound, NOT_LEARNED_FROM)),
+                    "parameters": lift(definition, lambda bound: values(bound, NOT_LEARNED_FROM)),
                 }
             ),
             content_type="application/json",

@@ -31,8 +31,8 @@ Program = Path | Callable[[], object]
 _log = logging.getLogger(__name__)
 _STACK_TYPE = "pulumi:pulumi:Stack"
 _ONE_PROGRAM = threading.Lock()
-_REGISTRATIONS = 256
-"""How many registrations may wait for the engine at a time."""
+_PARALLEL = 8
+"""What the genuine engine works on at a time, unless told otherwise, on a machine of two cores."""
 
 
 @dataclass(frozen=True)
@@ -126,8 +126,10 @@ def evaluate(
         settings.configure(settings.Settings(**options))
         pulumi.runtime.set_all_config(dict(config), secret_keys=list(secret_keys))
         loop = asyncio.new_event_loop()
-        # A registration holds a thread until the engine answers.
-        loop.set_default_executor(ThreadPoolExecutor(_REGISTRATIONS))
+        # A registration holds a thread until the engine answers; as many as Pulumi's language host
+        # has (sdk/python/cmd/pulumi-language-python-exec), so that programs take as long as there.
+        parallel = max(options.get("parallel", _PARALLEL), 1)
+        loop.set_default_executor(ThreadPoolExecutor(4 * parallel))
         # An error is raised once, below; asyncio would log every future that shares it.
         loop.set_exception_handler(lambda *_: None)
         try:

@@ -1,14 +1,16 @@
 """Outputs inside of texts and documents: one output comes of them, that keeps what it stands on."""
 
 import json
+from pathlib import PurePosixPath
 from typing import Any
 
 import pulumi
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pulumi_aws import sqs
 
-from components._outputs import Text, json_text, lift
+from components._outputs import Member, Text, json_text, lift
 from tests.conftest import Deploy
 
 words = st.text('ab${}|"\\', max_size=3)
@@ -49,13 +51,40 @@ def test_texts_are_joined_inside_of_each_other_and_of_documents(deploy: Deploy) 
     assert deploy(program).outputs["found"] == '{"x": ["ab-b", "b", "c"]}'
 
 
+def test_members_of_an_output_wait_for_it_once(
+    deploy: Deploy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited_for: list[int] = []
+    wait = pulumi.Output.all
+
+    def counted(*outputs: Any) -> Any:
+        waited_for.append(len(outputs))
+        return wait(*outputs)
+
+    def program() -> None:
+        path = pulumi.Output.from_input(PurePosixPath("a/b.c"))
+        text = Text(Member(path, "stem"), " in ", Member(path, "name"))
+        with monkeypatch.context() as patch:
+            patch.setattr(pulumi.Output, "all", counted)
+            found = json_text({"x": [text, Member(path, "suffix")]})
+        pulumi.export("found", found)
+
+    assert deploy(program).outputs["found"] == '{"x": ["b in b.c", ".c"]}'
+    assert waited_for == [1]
+
+
+def test_what_has_no_output_in_it_is_there_at_once() -> None:
+    assert json_text({"x": [Text("a", Text("b")), None]}) == '{"x": ["ab", null]}'
+
+
 def test_what_a_text_was_made_of_is_waited_for_and_a_secret_stays_one(deploy: Deploy) -> None:
     secret: list[bool] = []
 
     def program() -> object:
         queue = sqs.Queue("first")
         sqs.Queue("second", policy=json_text({"to": Text(queue.arn, "/*")}))
-        is_secret: Any = lift(Text("a", pulumi.Output.secret("b"))).is_secret()
+        text = pulumi.Output.from_input(lift(Text("a", pulumi.Output.secret("b"))))
+        is_secret: Any = text.is_secret()
         return pulumi.Output.from_input(is_secret).apply(secret.append)
 
     engine = deploy(program)
