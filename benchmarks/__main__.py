@@ -36,8 +36,10 @@ WITHOUT_CHECKPOINTS = {"PULUMI_EXPERIMENTAL": "true", "PULUMI_SKIP_CHECKPOINTS":
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--loops", type=int, nargs="+", default=[1, 10, 40])
-    parser.add_argument("--runs", type=int, help="pairs of runs (7, or 3 for more than ten loops)")
+    parser.add_argument("--loops", type=_count, nargs="+", default=[1, 10, 40])
+    parser.add_argument(
+        "--runs", type=_count, help="pairs of runs (7, or 3 for more than ten loops)"
+    )
     parser.add_argument("--operations", choices=OPERATIONS, nargs="+", default=OPERATIONS)
     given = parser.parse_args()
     imports.show()
@@ -53,6 +55,12 @@ def main() -> None:
                 for unit in ("seconds", "cpu"):
                     growth = getattr(medians[40], unit) / getattr(medians[10], unit)
                     print(f"{what}: {UNITS[unit]} of 40 loops / of 10: {growth:.2f} (target 4.6)")
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is given, and it must be 1 or more: change it")
+    return int(text)
 
 
 def _record(count: int, folder: Path) -> Path:

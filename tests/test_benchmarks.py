@@ -8,6 +8,7 @@ import pulumi
 import pulumi_aws as aws
 import pytest
 
+import benchmarks.__main__
 from benchmarks import bare, loops, recording
 from benchmarks.recording import Declaration, record
 
@@ -23,6 +24,17 @@ def test_the_bare_program_declares_the_same_resources_inputs_and_dependencies_in
     two_loops: list[Declaration],
 ) -> None:
     assert record(lambda: bare.declare(two_loops)) == two_loops
+
+
+@pytest.mark.parametrize("option", ["--runs", "--loops"])
+@pytest.mark.parametrize("given", ["0", "-1", "many"])
+def test_how_much_is_measured_is_one_or_more(
+    option: str, given: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["benchmarks", f"{option}={given}"])
+    with pytest.raises(SystemExit):
+        benchmarks.__main__.main()
+    assert f"{given} is given, and it must be 1 or more" in capsys.readouterr().err
 
 
 def test_a_recording_can_be_kept_in_a_file(two_loops: list[Declaration], tmp_path: Path) -> None:

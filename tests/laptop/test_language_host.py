@@ -1,8 +1,10 @@
 """What the language host says of a program that failed, to an engine and to whoever asked."""
 
+import asyncio
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import grpc
@@ -69,12 +71,26 @@ class Engine(resource_pb2_grpc.ResourceMonitorServicer, engine_pb2_grpc.EngineSe
         return empty_pb2.Empty()
 
 
-def ran(host: LanguageHost, engine: str) -> Any:
+@contextmanager
+def serving(engine: Engine, address: str) -> Iterator[None]:
+    """The engine listens while the block lasts."""
+    server = grpc.server(ThreadPoolExecutor(2))
+    resource_pb2_grpc.add_ResourceMonitorServicer_to_server(engine, server)
+    engine_pb2_grpc.add_EngineServicer_to_server(engine, server)
+    server.add_insecure_port(address)
+    server.start()
+    try:
+        yield
+    finally:
+        server.stop(None).wait()
+
+
+def ran(host: LanguageHost, engine: str, parallel: int = 1) -> Any:
     """The answer to an engine that has the program run, and is at an address."""
     with grpc.insecure_channel(host.address) as channel:
         return language_pb2_grpc.LanguageRuntimeStub(channel).Run(
             language_pb2.RunRequest(
-                project="p", stack="s", monitor_address=engine, args=[engine], parallel=1
+                project="p", stack="s", monitor_address=engine, args=[engine], parallel=parallel
             )
         )
 
@@ -104,19 +120,27 @@ def test_what_an_engine_says_is_the_reason_and_else_that_it_did_not_answer(
     assert reason == said if said else "Resource monitor has terminated" in reason
 
 
+def test_four_registrations_may_wait_for_each_thing_that_the_engine_does_at_a_time(
+    nowhere: str,
+) -> None:
+    """As under Pulumi's own host; with more, programs contend, and a benchmark says what is not."""
+    threads: list[int] = []
+
+    def program() -> None:
+        executor = asyncio.get_running_loop()._default_executor  # type: ignore[attr-defined]  # nothing public says it
+        threads.append(executor._max_workers)
+
+    with serving(Engine(), nowhere), LanguageHost(program) as host:
+        ran(host, nowhere, parallel=3)
+    assert threads == [12]
+
+
 def test_an_engine_is_found_where_one_before_it_has_gone(nowhere: str) -> None:
     held = grpc.insecure_channel(nowhere, TO_THE_ENGINE)  # as a program of before may leave it
     with pytest.raises(grpc.RpcError):
         resource_pb2_grpc.ResourceMonitorStub(held).GetDeploymentInfo(empty_pb2.Empty())
-    engine, server = Engine(), grpc.server(ThreadPoolExecutor(2))
-    resource_pb2_grpc.add_ResourceMonitorServicer_to_server(engine, server)
-    engine_pb2_grpc.add_EngineServicer_to_server(engine, server)
-    server.add_insecure_port(nowhere)
-    server.start()
-    try:
-        with LanguageHost(Component) as host:
-            answer = ran(host, nowhere)
-    finally:
-        server.stop(None).wait()
+    engine = Engine()
+    with serving(engine, nowhere), LanguageHost(Component) as host:
+        answer = ran(host, nowhere)
     assert (answer.bail, answer.error) == (False, "")
     assert engine.registered == ["pulumi:pulumi:Stack", "test:index:Component"]
